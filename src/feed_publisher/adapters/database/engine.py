@@ -1,0 +1,119 @@
+"""Connections and transactions on SQLite and PostgreSQL, and the translation of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from feed_publisher.domain.errors import ForeignDatabaseError, StorageError
+
+BUSY_TIMEOUT = 10_000  # milliseconds a writer waits for another before "database is locked"
+
+
+class Database:
+    """One database; ``read``, ``write`` and ``durable`` are its three kinds of transaction.
+
+    On SQLite a write begins IMMEDIATE (a deferred one that reads first loses updates), and ``durable`` runs on
+    connections with synchronous=FULL: what it commits survives a power cut. PostgreSQL does both by itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.name = self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        self._engine = self._create("NORMAL")
+        self._durable = self._create("FULL") if self.is_sqlite else self._engine
+
+    def _create(self, synchronous: str) -> Engine:
+        if not self.is_sqlite:
+            url = self.url.set(drivername="postgresql+psycopg")
+            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = create_engine(self.url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT / 1000})
+        event.listen(engine, "connect", _prepare(synchronous))
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, from one snapshot."""
+        with self._translated(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write."""
+        with self._translated(), self._writer(self._engine) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def durable(self) -> Iterator[Connection]:
+        """A write that is on the disk when it returns: for marks and results."""
+        with self._translated(), self._writer(self._durable) as connection, connection.begin():
+            yield connection
+
+    def _writer(self, engine: Engine) -> Connection:
+        return engine.connect().execution_options(begin="BEGIN IMMEDIATE")
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+        self._durable.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: SQLAlchemyError) -> Exception:
+        if not isinstance(error, DBAPIError):
+            return StorageError(f"database {self.name}: {error}")
+        reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if "not a database" in reason:
+            return ForeignDatabaseError(f"{self.name} is not a database of feed-publisher; move it or set database.url")
+        for sign, advice in _ADVICE.items():
+            if sign in reason:
+                return StorageError(f"database {self.name}: {reason}; {advice}")
+        return StorageError(f"database {self.name}: {reason}")
+
+
+_ADVICE = {
+    "locked": "another program holds it; try again, or stop that program",
+    "unable to open": "does the folder exist and may this user write to it?",
+    "readonly": "this user may not write to it; change its owner or run as that user",
+    "disk is full": "free some space; nothing was half-written",
+    "disk I/O": "check the disk; nothing was half-written",
+    "connection": "is the server running, and is database.url right?",
+}
+
+
+def _prepare(synchronous: str) -> Any:
+    def on_connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    return on_connect
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def lock_counter(connection: Connection, name: str, count: int) -> int:
+    """Take ``count`` numbers of a counter and return the last; its row stays locked until commit."""
+    return int(
+        connection.execute(
+            text("UPDATE counter SET value = value + :count WHERE name = :name RETURNING value"),
+            {"count": count, "name": name},
+        ).scalar_one()
+    )

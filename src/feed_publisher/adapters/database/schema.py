@@ -1,0 +1,376 @@
+"""All tables. Names as in docs/glossary.md; the migrations under migrations/ lead here (a test compares)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out, on both databases (SQLite's DateTime drops the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("purpose", String(20), primary_key=True),
+    Column("key_id", Integer, primary_key=True),
+    Column("value", String(64), nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+process = Table(
+    "process",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("heartbeat", Utc, nullable=False, index=True),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    _id(),
+    Column("about", String(200), nullable=False, unique=True),
+    Column("at", Utc, nullable=False, index=True),
+    Column("sentence", Text, nullable=False),
+)
+
+source = Table(
+    "source",
+    metadata,
+    _id(),
+    Column("slug", String(255), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("added_at", Utc, nullable=False),
+    Column("picked_up_at", Utc),
+)
+
+source_document = Table(
+    "source_document",
+    metadata,
+    Column("source_id", Id, ForeignKey("source.id"), primary_key=True),
+    Column("name", String(500), primary_key=True),
+    Column("fingerprint", String(80), nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("problems", JSON, nullable=False),
+)
+
+topic = Table(
+    "topic",
+    metadata,
+    _id(),
+    Column("slug", String(80), nullable=False, unique=True),
+    Column("title", String(500), nullable=False),
+    Column("added_at", Utc, nullable=False),
+)
+
+topic_heading = Table(
+    "topic_heading",
+    metadata,
+    Column("heading", String(500), primary_key=True),
+    Column("topic_id", Id, ForeignKey("topic.id"), nullable=False),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    _id(),
+    Column("key", String(36), nullable=False, unique=True),
+    Column("atom_id", String(1000), nullable=False, unique=True),
+    Column("source_id", Id, ForeignKey("source.id"), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("feed_only", Boolean, nullable=False, default=False),
+    Column("link", Text),
+    Column("published", Utc, nullable=False),
+    Column("updated", Utc, nullable=False),
+    Column("first_seen", Utc, nullable=False),
+    Column("revision_id", Id),
+    Index("ix_entry_state_published", "state", "published", "id"),
+    Index("ix_entry_source_id_published", "source_id", "published"),
+)
+
+entry_revision = Table(
+    "entry_revision",
+    metadata,
+    _id(),
+    Column("entry_id", Id, ForeignKey("entry.id"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("authors", JSON, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("content_html", Text, nullable=False),
+    Column("language", String(35)),
+    Column("created_at", Utc, nullable=False),
+)
+
+entry_key = Table(
+    "entry_key",
+    metadata,
+    Column("scope", String(255), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("value", String(64), primary_key=True),
+    Column("entry_id", Id, ForeignKey("entry.id"), nullable=False, index=True),
+)
+
+listing = Table(
+    "listing",
+    metadata,
+    Column("source_id", Id, ForeignKey("source.id"), primary_key=True),
+    Column("name", String(500), primary_key=True),
+    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
+    Column("place", Integer, nullable=False),
+)
+
+entry_topic = Table(
+    "entry_topic",
+    metadata,
+    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
+    Column("topic_id", Id, ForeignKey("topic.id"), primary_key=True),
+    Column("sequence", BigInteger, unique=True),
+    Column("published", Utc, nullable=False),
+    Index("ix_entry_topic_topic_id_published", "topic_id", "published", "entry_id"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    _id(),
+    Column("slug", String(80), nullable=False, unique=True),
+    Column("topic_id", Id, ForeignKey("topic.id")),
+    Column("atom_id", String(60), nullable=False),
+    Column("added_at", Utc, nullable=False),
+    Column("dirty", Boolean, nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    Column("problem", Text, nullable=False, default=""),
+)
+
+feed_file = Table(
+    "feed_file",
+    metadata,
+    Column("path", String(200), primary_key=True),
+    Column("feed_id", Id, ForeignKey("feed.id"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("etag", String(80), nullable=False),
+    Column("last_modified", Utc, nullable=False),
+)
+
+digest = Table(
+    "digest",
+    metadata,
+    _id(),
+    Column("slug", String(80), nullable=False, unique=True),
+    Column("start", BigInteger, nullable=False),
+    Column("added_at", Utc, nullable=False),
+    Column("issue_number", Integer, nullable=False, default=0),
+)
+
+topic_set = Table(
+    "topic_set",
+    metadata,
+    _id(),
+    Column("choice", Text, nullable=False, unique=True),
+)
+
+clock = Table(
+    "clock",
+    metadata,
+    _id(),
+    Column("zone", String(64), nullable=False),
+    Column("at", String(5), nullable=False),
+    UniqueConstraint("zone", "at"),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    _id(),
+    Column("address", String(320), nullable=False),
+    Column("address_key", String(64), nullable=False, unique=True),
+    Column("name", String(200), nullable=False, default=""),
+    Column("language", String(35)),
+    Column("added_at", Utc, nullable=False),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    _id(),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
+    Column("digest_id", Id, ForeignKey("digest.id"), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("cadence", String(12), nullable=False),
+    Column("clock_id", Id, ForeignKey("clock.id"), nullable=False),
+    Column("topic_set_id", Id, ForeignKey("topic_set.id"), nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("rehearsed_cursor", BigInteger, nullable=False),
+    Column("paused_until", Utc),
+    Column("joined_at", Utc, nullable=False),
+    Column("left_at", Utc),
+    Column("consented_at", Utc),
+    Column("consent_source", Text, nullable=False, default=""),
+    Column("asked_at", Utc),
+    Column("request", Integer, nullable=False, default=0),
+    Column("letter", String(12)),
+    UniqueConstraint("subscriber_id", "digest_id"),
+    Index("ix_subscription_digest_id_cadence_clock_id", "digest_id", "cadence", "clock_id", "state"),
+    Index("ix_subscription_letter", "letter"),
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address_key", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    _id(),
+    Column("digest_id", Id, ForeignKey("digest.id"), nullable=False),
+    Column("slot", String(80), nullable=False),
+    Column("state", String(12), nullable=False, index=True),
+    Column("reason", Text, nullable=False, default=""),
+    Column("rehearsal", Boolean, nullable=False),
+    Column("issue_number", Integer),
+    Column("subject", Text, nullable=False, default=""),
+    Column("through", BigInteger, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("ready_at", Utc),
+    Column("finished_at", Utc),
+    Column("audience", Integer),
+    Column("entries", Integer, nullable=False, default=0),
+    Column("prepared_to", BigInteger, nullable=False, default=0),
+    Column("owner", String(64), nullable=False),
+    UniqueConstraint("digest_id", "slot"),
+)
+
+template = Table(
+    "template",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("source", Text, nullable=False),
+)
+
+edition = Table(
+    "edition",
+    metadata,
+    _id(),
+    Column("issue_id", Id, ForeignKey("issue.id"), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("template_hash", String(64), ForeignKey("template.hash"), nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("nonce", String(32), nullable=False),
+    UniqueConstraint("issue_id", "fingerprint"),
+)
+
+edition_entry = Table(
+    "edition_entry",
+    metadata,
+    Column("edition_id", Id, ForeignKey("edition.id"), primary_key=True),
+    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
+    Column("revision_id", Id, ForeignKey("entry_revision.id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Index("ix_edition_entry_entry_id", "entry_id", "edition_id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("issue_id", Id, ForeignKey("issue.id"), nullable=False),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), nullable=False),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
+    Column("edition_id", Id, ForeignKey("edition.id"), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("from_sequence", BigInteger, nullable=False),
+    Column("not_before", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("attempted", Boolean, nullable=False, default=False),
+    Column("owner", String(64)),
+    Column("changed_at", Utc, nullable=False),
+    UniqueConstraint("issue_id", "subscription_id"),
+    CheckConstraint(
+        "state IN ('queued','claimed','transmitting','sent','deferred','bounced','unknown',"
+        "'suppressed','excluded','expired')",
+        name="state",
+    ),
+    Index("ix_delivery_issue_id_state_due_at", "issue_id", "state", "due_at", "id"),
+    Index("ix_delivery_subscription_id", "subscription_id", "state"),
+    Index("ix_delivery_owner", "owner"),
+)

@@ -1,0 +1,196 @@
+"""One document's decisions become rows: the writing half of pickup, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from feed_publisher.adapters.database.schema import (
+    entry,
+    entry_key,
+    entry_revision,
+    entry_topic,
+    listing,
+    source_document,
+)
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.feeds import mark_dirty
+from feed_publisher.adapters.database.store.sequence import make_mailable
+from feed_publisher.adapters.database.store.topics import ensure_topics
+from feed_publisher.domain.dates import distinct_update, publication_dates
+from feed_publisher.domain.model import Draft, EntryState
+from feed_publisher.domain.recognition import Decision, Verb
+from feed_publisher.ports import Absorbed, SourceDocument
+
+Numbered = tuple[int, Decision]
+
+
+def absorb(
+    connection: Connection,
+    source_id: int,
+    document: SourceDocument,
+    decisions: Sequence[Decision],
+    now: datetime,
+    feed_only: bool,
+) -> Absorbed:
+    """Store new entries, revisions, keys and topics; number what became mailable; mark its feeds dirty."""
+    fresh = [d for d in decisions if d.known is None]
+    changed = [d for d in decisions if d.verb is Verb.CHANGE]
+    known = [(d.known.number, d) for d in decisions if d.known]
+    added = _add_entries(connection, source_id, fresh, now, feed_only)
+    for number, decision in known:
+        if decision.verb is Verb.CHANGE:
+            _revise(connection, number, decision.draft, now)
+    moved = [number for number, d in known if d.known and _move_link(connection, number, d)]
+    _store_keys(connection, added + known)
+    retagged = _tag(connection, added + known, now)
+    mailable = [number for number, d in reversed(added) if d.verb is Verb.NEW] + retagged
+    make_mailable(connection, _public_ones(connection, mailable))
+    touched = {number for number, d in known if d.verb is Verb.CHANGE} | {n for n, _ in added} | set(retagged + moved)
+    mark_dirty(connection, sorted(touched))
+    _remember(connection, source_id, document, added + known)
+    return Absorbed(
+        new=tuple(d.draft for d in fresh if d.verb is Verb.NEW),
+        held=tuple((d.draft, d.reason) for d in fresh if d.verb is Verb.HOLD),
+        changed=tuple(d.draft for d in changed),
+        unchanged=len(decisions) - len(fresh) - len(changed),
+    )
+
+
+def _add_entries(
+    connection: Connection, source_id: int, decisions: Sequence[Decision], now: datetime, feed_only: bool
+) -> list[Numbered]:
+    """Insert from the oldest up, so that numbers rise with age order; returned in listing order."""
+    if not decisions:
+        return []
+    dates = publication_dates([d.draft for d in decisions], now, _taken(connection, source_id, now, len(decisions)))
+    rows = [
+        _entry_row(decision, source_id, date, now, feed_only) for decision, date in zip(decisions, dates, strict=True)
+    ]
+    rows.reverse()
+    inserted = connection.execute(entry.insert().returning(entry.c.id, sort_by_parameter_order=True), rows)
+    numbers = [int(number) for number in inserted.scalars()][::-1]
+    added = list(zip(numbers, decisions, strict=True))
+    revisions = connection.execute(
+        entry_revision.insert().returning(entry_revision.c.id, sort_by_parameter_order=True),
+        [_revision_row(number, decision.draft, now) for number, decision in added],
+    ).scalars()
+    for (number, _), revision, date in zip(added, revisions.all(), dates, strict=True):
+        values = {"revision_id": revision, "updated": distinct_update(date, number)}
+        connection.execute(update(entry).where(entry.c.id == number).values(values))
+    return added
+
+
+def _taken(connection: Connection, source_id: int, now: datetime, count: int) -> set[datetime]:
+    """Publication dates of the source that new undated entries could meet."""
+    since = now - timedelta(seconds=2 * count + 10_000)
+    query = select(entry.c.published).where(entry.c.source_id == source_id, entry.c.published >= since)
+    return set(connection.execute(query).scalars())
+
+
+def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime, feed_only: bool) -> dict[str, Any]:
+    key = str(uuid.uuid4())
+    state = EntryState.SCHEDULED if date > now else EntryState.PUBLIC
+    return {
+        "key": key,
+        "atom_id": f"urn:uuid:{key}",
+        "source_id": source_id,
+        "state": EntryState.HELD if decision.verb is Verb.HOLD else state,
+        "reason": decision.reason,
+        "feed_only": feed_only,
+        "link": decision.draft.link,
+        "published": date,
+        "updated": date,
+        "first_seen": now,
+    }
+
+
+def _revision_row(number: int, draft: Draft, now: datetime) -> dict[str, Any]:
+    return {
+        "entry_id": number,
+        "title": draft.title,
+        "authors": list(draft.authors),
+        "summary": draft.summary,
+        "content_html": draft.content_html,
+        "language": draft.language,
+        "created_at": now,
+    }
+
+
+def _revise(connection: Connection, number: int, draft: Draft, now: datetime) -> None:
+    query = entry_revision.insert().returning(entry_revision.c.id)
+    revision = connection.execute(query, _revision_row(number, draft, now)).scalar_one()
+    values = {"revision_id": revision, "updated": distinct_update(now, number)}
+    connection.execute(update(entry).where(entry.c.id == number).values(values))
+
+
+def _move_link(connection: Connection, number: int, decision: Decision) -> bool:
+    """Follow a moved article. A minor change: ``updated`` stays."""
+    link, known = decision.draft.link, decision.known
+    if known is None or link is None or link == known.link or not decision.owned:
+        return False
+    connection.execute(update(entry).where(entry.c.id == number).values(link=link))
+    return True
+
+
+def _store_keys(connection: Connection, numbered: Sequence[Numbered]) -> None:
+    rows = [
+        {"scope": key.scope, "kind": key.kind, "value": key.value, "entry_id": number}
+        for number, decision in numbered
+        for key in decision.keys
+    ]
+    insert_missing(connection, entry_key, rows)
+
+
+def _tag(connection: Connection, numbered: Sequence[Numbered], now: datetime) -> list[int]:
+    """Put entries under their topics; the known entries that gained one, newest last."""
+    topics = ensure_topics(connection, [title for _, d in numbered for title in d.draft.topics], now)
+    wanted = {(number, topics[title]) for number, d in numbered for title in d.draft.topics}
+    numbers = sorted({number for number, _ in wanted})
+    have: set[tuple[int, int]] = set()
+    published: dict[int, datetime] = {}
+    for chunk in chunks(numbers, 500):
+        pairs = select(entry_topic.c.entry_id, entry_topic.c.topic_id).where(entry_topic.c.entry_id.in_(chunk))
+        have |= {(row.entry_id, row.topic_id) for row in connection.execute(pairs)}
+        dates = select(entry.c.id, entry.c.published).where(entry.c.id.in_(chunk))
+        published |= {row.id: row.published for row in connection.execute(dates)}
+    missing = sorted(wanted - have)
+    rows = [{"entry_id": e, "topic_id": t, "published": published[e]} for e, t in missing]
+    insert_missing(connection, entry_topic, rows)
+    known = {number for number, d in numbered if d.known}
+    return sorted({e for e, _ in missing if e in known})
+
+
+def _public_ones(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Those of the entries that may be mailed, in the same order."""
+    fit: set[int] = set()
+    for chunk in chunks(numbers, 500):
+        query = select(entry.c.id).where(entry.c.id.in_(chunk), entry.c.state == EntryState.PUBLIC)
+        fit |= set(connection.execute(query.where(entry.c.feed_only.is_(False))).scalars())
+    return [number for number in numbers if number in fit]
+
+
+def _remember(connection: Connection, source_id: int, document: SourceDocument, numbered: Sequence[Numbered]) -> None:
+    """Note what the document listed, and that these bytes have been read."""
+    for table in (listing, source_document):
+        mine = (table.c.source_id == source_id) & (table.c.name == document.name)
+        connection.execute(delete(table).where(mine))
+    rows = [
+        {"source_id": source_id, "name": document.name, "entry_id": number, "place": decision.draft.place}
+        for number, decision in numbered
+    ]
+    insert_missing(connection, listing, rows)
+    connection.execute(
+        source_document.insert(),
+        {
+            "source_id": source_id,
+            "name": document.name,
+            "fingerprint": document.fingerprint,
+            "entries": len(numbered),
+            "problems": [[problem.where, problem.reason] for problem in document.problems],
+        },
+    )

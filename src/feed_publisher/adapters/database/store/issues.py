@@ -1,0 +1,365 @@
+"""Digests and issues: claiming a slot, and giving an issue its deliveries batch by batch (SEMANTICS §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.schema import (
+    clock,
+    delivery,
+    digest,
+    edition,
+    edition_entry,
+    entry,
+    entry_topic,
+    issue,
+    subscriber,
+    subscription,
+    suppression,
+    topic_set,
+)
+from feed_publisher.adapters.database.store.batches import add_batch
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.cursors import cursor_of, expire_waiting, put_cursors_back
+from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
+from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.domain.delivery import NOT_RECEIVED, DeliveryState
+from feed_publisher.domain.errors import InputError, NotFoundError
+from feed_publisher.domain.issue import Books, Issue, IssueState, Reader, SubscriptionState
+from feed_publisher.domain.model import Entry, EntryState
+from feed_publisher.domain.selection import Candidate
+from feed_publisher.ports import Audience, Batch, ReaderGroup
+
+
+class SqlIssueStore:
+    """ports.IssueStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- digests
+
+    def declare_digest(self, slug: str, now: datetime, start: int | None = None) -> None:
+        """A digest of the configuration starts at the counter's value when it first appears there."""
+        with self._database.read() as connection:
+            if connection.execute(select(digest.c.id).where(digest.c.slug == slug)).first():
+                return
+        with self._database.write() as connection:
+            value = current_sequence(connection) if start is None else start
+            insert_missing(connection, digest, [{"slug": slug, "start": value, "added_at": now, "issue_number": 0}])
+
+    def restart_digest(self, slug: str, start: int) -> int:
+        """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
+        with self._database.write() as connection:
+            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
+            connection.execute(update(digest).where(digest.c.id == row.id).values(start=start))
+            had = exists().where(delivery.c.subscription_id == subscription.c.id)
+            mine = and_(subscription.c.digest_id == row.id, ~had)
+            values = {"cursor": start, "rehearsed_cursor": start}
+            return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)
+
+    def digest_start(self, slug: str) -> int:
+        with self._database.read() as connection:
+            return int(connection.execute(select(digest.c.start).where(digest.c.slug == slug)).scalar_one())
+
+    def digest_added(self, slug: str) -> datetime:
+        with self._database.read() as connection:
+            added: datetime = connection.execute(select(digest.c.added_at).where(digest.c.slug == slug)).scalar_one()
+            return added
+
+    def clocks(self, digest: str, cadence: str) -> list[tuple[str, str]]:
+        """(zone, at) pairs that active readers of this cadence use; "" stands for the digest's own."""
+        used = exists().where(
+            subscription.c.digest_id == _digest_id(digest),
+            subscription.c.cadence == cadence,
+            subscription.c.clock_id == clock.c.id,
+            subscription.c.state == SubscriptionState.ACTIVE,
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(select(clock.c.zone, clock.c.at).where(used))
+            return [(row.zone, row.at) for row in rows]
+
+    # --- what is new
+
+    def current_sequence(self) -> int:
+        with self._database.read() as connection:
+            return current_sequence(connection)
+
+    def sequence_at(self, instant: datetime) -> int:
+        """The highest sequence of entries published up to an instant."""
+        query = select(func.max(entry_topic.c.sequence)).where(entry_topic.c.published <= instant)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]:
+        """Public entries that became mailable anywhere in (after, through], newest first."""
+        fresh = select(entry_topic.c.entry_id).where(entry_topic.c.sequence > after, entry_topic.c.sequence <= through)
+        query = entry_rows().where(entry.c.state == EntryState.PUBLIC, entry.c.id.in_(fresh))
+        query = query.order_by(entry.c.published.desc(), entry.c.id.desc())
+        with self._database.read() as connection:
+            entries = load_entries(connection, query)
+            sequences = _sequences(connection, [found.number for found in entries])
+        return [(e, Candidate(entry=e.number, sequences=sequences.get(e.number, {}))) for e in entries]
+
+    def groups(self, audience: Audience, now: datetime) -> list[ReaderGroup]:
+        cursor = cursor_of(audience.rehearsal)
+        query = (
+            select(topic_set.c.choice, cursor.label("cursor_value"), subscriber.c.language, func.count())
+            .select_from(subscription)
+            .join(topic_set)
+            .join(subscriber)
+            .where(_in_audience(audience, now), ~_suppressed())
+            .group_by(topic_set.c.choice, cursor, subscriber.c.language)
+        )
+        with self._database.read() as connection:
+            return [
+                ReaderGroup(choice=row[0], cursor=row[1], language=row[2], count=row[3])
+                for row in connection.execute(query)
+            ]
+
+    # --- opening an issue
+
+    def slot_taken(self, digest: str, slot: str) -> bool:
+        query = select(issue.c.id).where(issue.c.digest_id == _digest_id(digest), issue.c.slot == slot)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def claim_slot(
+        self, slug: str, slot: str, state: IssueState, reason: str, rehearsal: bool, owner: str, now: datetime
+    ) -> Issue | None:
+        with self._database.write() as connection:
+            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
+            numbered = state is IssueState.PREPARING and not rehearsal
+            values = {
+                "digest_id": row.id,
+                "slot": slot,
+                "state": state,
+                "reason": reason,
+                "rehearsal": rehearsal,
+                "issue_number": row.issue_number + 1 if numbered else None,
+                "through": current_sequence(connection),
+                "opened_at": now,
+                "owner": owner,
+                "subject": "",
+                "entries": 0,
+                "prepared_to": 0,
+            }
+            if insert_missing(connection, issue, [values]) == 0:
+                return None
+            if numbered:
+                connection.execute(
+                    update(digest).where(digest.c.id == row.id).values(issue_number=row.issue_number + 1)
+                )
+            claimed = and_(issue.c.digest_id == row.id, issue.c.slot == slot)
+            return _load(connection, claimed)[0]
+
+    def preparing(self) -> list[Issue]:
+        with self._database.read() as connection:
+            return _load(connection, issue.c.state == IssueState.PREPARING)
+
+    def adopt(self, number: int, old_owner: str, owner: str) -> bool:
+        """Continue preparing an issue whose process died; False when another was faster."""
+        mine = and_(issue.c.id == number, issue.c.owner == old_owner, issue.c.state == IssueState.PREPARING)
+        with self._database.write() as connection:
+            return connection.execute(update(issue).where(mine).values(owner=owner)).rowcount == 1
+
+    def release_unfinished(self, audience: Audience, after: int, limit: int, now: datetime) -> None:
+        """Expire what these readers still have waiting of an earlier issue; their cursors go back to before it."""
+        with self._database.write() as connection:
+            rows = connection.execute(_readers(audience, after, limit, now).with_only_columns(subscription.c.id))
+            for chunk in chunks(list(rows.scalars()), 500):
+                expire_waiting(connection, chunk, now)
+
+    def readers(self, audience: Audience, after: int, limit: int, now: datetime) -> list[Reader]:
+        with self._database.read() as connection:
+            return [
+                Reader(
+                    subscription=row.id,
+                    subscriber=row.subscriber_id,
+                    choice=row.choice,
+                    cursor=row.cursor_value,
+                    language=row.language,
+                    cadence=row.cadence,
+                    zone=row.zone,
+                    at=row.at,
+                    suppressed=row.suppressed,
+                )
+                for row in connection.execute(_readers(audience, after, limit, now))
+            ]
+
+    def already_had(
+        self, subscriptions: Sequence[int], entries: Sequence[int], rehearsal: bool
+    ) -> set[tuple[int, int]]:
+        """Which of these (subscription, entry) pairs the ledger knows as received."""
+        had: set[tuple[int, int]] = set()
+        with self._database.read() as connection:
+            for chunk in chunks(subscriptions, 500):
+                query = (
+                    select(delivery.c.subscription_id, edition_entry.c.entry_id)
+                    .join(edition_entry, edition_entry.c.edition_id == delivery.c.edition_id)
+                    .join(issue, issue.c.id == delivery.c.issue_id)
+                    .where(delivery.c.subscription_id.in_(chunk), edition_entry.c.entry_id.in_(entries))
+                    .where(delivery.c.state.not_in(NOT_RECEIVED))
+                )
+                if not rehearsal:
+                    query = query.where(issue.c.rehearsal.is_(False))
+                had |= {(row[0], row[1]) for row in connection.execute(query)}
+        return had
+
+    def add_batch(self, opened: Issue, batch: Batch, now: datetime) -> int:
+        with self._database.write() as connection:
+            return add_batch(connection, opened, batch, now)
+
+    def freeze(self, opened: Issue, state: IssueState, subject: str, now: datetime) -> Issue:
+        """Write the audience and let the issue go (or wait for approval); without readers it is skipped."""
+        with self._database.write() as connection:
+            mine = and_(issue.c.id == opened.id, issue.c.state == IssueState.PREPARING, issue.c.owner == opened.owner)
+            count = connection.execute(select(func.count()).where(delivery.c.issue_id == opened.id)).scalar_one()
+            edition_ids = select(edition.c.id).where(edition.c.issue_id == opened.id)
+            entries = connection.execute(
+                select(func.count(edition_entry.c.entry_id.distinct())).where(
+                    edition_entry.c.edition_id.in_(edition_ids)
+                )
+            ).scalar_one()
+            values: dict[str, Any] = {"state": state, "subject": subject, "audience": count, "entries": entries}
+            if count == 0:
+                values |= {"state": IssueState.SKIPPED, "reason": "nothing new for anybody", "issue_number": None}
+                _give_number_back(connection, opened)
+            connection.execute(update(issue).where(mine).values(ready_at=now, **values))
+            return _load(connection, issue.c.id == opened.id)[0]
+
+    # --- looking at issues and changing their state
+
+    def get(self, number: int) -> Issue:
+        with self._database.read() as connection:
+            found = _load(connection, issue.c.id == number)
+        if not found:
+            raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
+        return found[0]
+
+    def newest(self, limit: int, slug: str | None = None) -> list[Issue]:
+        where = issue.c.id > 0 if slug is None else issue.c.digest_id == _digest_id(slug)
+        with self._database.read() as connection:
+            return _load(connection, where, limit)
+
+    def books(self, number: int) -> Books:
+        """How many deliveries are in each state, by one statement."""
+        query = select(delivery.c.state, func.count()).where(delivery.c.issue_id == number).group_by(delivery.c.state)
+        with self._database.read() as connection:
+            return {DeliveryState(state): count for state, count in connection.execute(query)}
+
+    def change_state(self, number: int, allowed: Sequence[IssueState], state: IssueState) -> Issue:
+        with self._database.write() as connection:
+            mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
+            changed = connection.execute(update(issue).where(mine).values(state=state)).rowcount
+            return _changed(connection, number, changed, allowed)
+
+    def cancel(self, number: int, now: datetime) -> Issue:
+        """Nothing more leaves; readers who were still waiting get these entries in the next issue."""
+        allowed = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
+        with self._database.write() as connection:
+            mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
+            changed = connection.execute(update(issue).where(mine).values(state=IssueState.CANCELLED, finished_at=now))
+            found = _changed(connection, number, changed.rowcount, allowed)
+            waiting = and_(
+                delivery.c.issue_id == number, delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
+            )
+            put_cursors_back(connection, waiting)
+            values = {"state": DeliveryState.EXCLUDED, "reason": "cancelled", "changed_at": now}
+            connection.execute(update(delivery).where(waiting).values(values))
+            return found
+
+
+def _readers(audience: Audience, after: int, limit: int, now: datetime) -> Any:
+    return (
+        select(
+            subscription.c.id,
+            subscription.c.subscriber_id,
+            subscription.c.cadence,
+            cursor_of(audience.rehearsal).label("cursor_value"),
+            topic_set.c.choice,
+            subscriber.c.language,
+            clock.c.zone,
+            clock.c.at,
+            _suppressed().label("suppressed"),
+        )
+        .select_from(subscription)
+        .join(topic_set)
+        .join(subscriber)
+        .join(clock)
+        .where(_in_audience(audience, now), subscription.c.id > after)
+        .order_by(subscription.c.id)
+        .limit(limit)
+    )
+
+
+def _in_audience(audience: Audience, now: datetime) -> ColumnElement[bool]:
+    conditions = [
+        subscription.c.digest_id == _digest_id(audience.digest),
+        subscription.c.state == SubscriptionState.ACTIVE,
+        or_(subscription.c.paused_until.is_(None), subscription.c.paused_until <= now),
+    ]
+    if audience.cadence is not None:
+        conditions.append(subscription.c.cadence == audience.cadence)
+    return and_(*conditions)
+
+
+def _suppressed() -> ColumnElement[bool]:
+    return exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
+
+
+def _digest_id(slug: str) -> Any:
+    return select(digest.c.id).where(digest.c.slug == slug).scalar_subquery()
+
+
+def _sequences(connection: Connection, entries: Sequence[int]) -> dict[int, dict[int, int]]:
+    found: dict[int, dict[int, int]] = {}
+    for chunk in chunks(entries, 500):
+        query = select(entry_topic).where(entry_topic.c.entry_id.in_(chunk), entry_topic.c.sequence.is_not(None))
+        for row in connection.execute(query):
+            found.setdefault(row.entry_id, {})[row.topic_id] = row.sequence
+    return found
+
+
+def _load(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:
+    query = select(issue, digest.c.slug).join(digest).where(where).order_by(issue.c.id.desc()).limit(limit)
+    return [_to_issue(row) for row in connection.execute(query)]
+
+
+def _to_issue(row: Row[Any]) -> Issue:
+    return Issue(
+        id=row.id,
+        digest=row.slug,
+        slot=row.slot,
+        state=IssueState(row.state),
+        reason=row.reason,
+        rehearsal=row.rehearsal,
+        issue_number=row.issue_number,
+        subject=row.subject,
+        through=row.through,
+        opened_at=row.opened_at,
+        audience=row.audience,
+        entries=row.entries,
+        prepared_to=row.prepared_to,
+        owner=row.owner,
+    )
+
+
+def _give_number_back(connection: Connection, opened: Issue) -> None:
+    if opened.issue_number is not None:
+        mine = and_(digest.c.slug == opened.digest, digest.c.issue_number == opened.issue_number)
+        connection.execute(update(digest).where(mine).values(issue_number=opened.issue_number - 1))
+
+
+def _changed(connection: Connection, number: int, changed: int, allowed: Sequence[IssueState]) -> Issue:
+    found = _load(connection, issue.c.id == number)
+    if not found:
+        raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
+    if not changed:
+        raise InputError(f"it is {found[0].state}; that needs one that is {' or '.join(allowed)}", f"issue {number}")
+    return found[0]

@@ -1,0 +1,309 @@
+"""Subscribers, their subscriptions, and the addresses never to be mailed (SEMANTICS §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, select, update
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.schema import (
+    clock,
+    digest,
+    issue,
+    secret,
+    subscriber,
+    subscription,
+    suppression,
+    topic,
+    topic_set,
+)
+from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.issue import IssueState, SubscriptionState
+from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
+from feed_publisher.ports import Joined, Letter, NewSubscription, SubscriberView
+
+LETTER_PAUSE = timedelta(hours=24)
+"""At most one letter per subscription in this time, whoever asks how often."""
+
+
+class SqlPeopleStore:
+    """ports.PeopleStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def secrets(self, purpose: str) -> dict[int, bytes]:
+        """Keys by id; the highest id is the current one."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(secret).where(secret.c.purpose == purpose))
+            return {row.key_id: bytes.fromhex(row.value) for row in rows}
+
+    def join(self, people: Iterable[NewSubscription], cadence: str, now: datetime) -> Joined:
+        """Add or update subscriptions; an address on the never-mail list is left alone and named."""
+        added = updated = 0
+        suppressed: list[str] = []
+        with self._database.write() as connection:
+            for person in people:
+                if _is_suppressed(connection, person.address_key):
+                    suppressed.append(person.address)
+                elif _join(connection, person, cadence, now):
+                    added += 1
+                else:
+                    updated += 1
+        return Joined(added=added, updated=updated, suppressed=tuple(suppressed))
+
+    def ask(self, person: NewSubscription, cadence: str, now: datetime) -> None:
+        """Somebody typed this address into a form: due a letter, at most one in 24 hours, unless never mailed."""
+        with self._database.write() as connection:
+            if _is_suppressed(connection, person.address_key):
+                return
+            row = _find(connection, person)
+            if row is None:
+                _join(connection, person, cadence, now)
+                row = _find(connection, person)
+            if row is None or (row.asked_at is not None and row.asked_at > now - LETTER_PAUSE):
+                return
+            active = row.state == SubscriptionState.ACTIVE
+            values: dict[str, Any] = {"asked_at": now, "letter": "link" if active else "confirm"}
+            if not active:
+                values |= {"state": SubscriptionState.PENDING, "cadence": person.cadence or row.cadence}
+                values |= {"request": row.request + 1}
+            connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+
+    def confirm(self, number: int, request: int, source: str, now: datetime) -> bool:
+        """Activate a pending subscription; False when this request was used or is older than 72 hours."""
+        with self._database.write() as connection:
+            row = connection.execute(select(subscription).where(subscription.c.id == number).with_for_update()).first()
+            if row is None or row.request != request or row.asked_at is None:
+                return False
+            if row.state == SubscriptionState.ACTIVE:
+                return True
+            if row.state != SubscriptionState.PENDING or row.asked_at < now - timedelta(hours=72):
+                return False
+            start, rehearsed = _start(connection, row.digest_id, row.cadence)
+            values = {
+                "state": SubscriptionState.ACTIVE,
+                "cursor": max(start, row.cursor),
+                "rehearsed_cursor": max(rehearsed, row.rehearsed_cursor),
+                "joined_at": now,
+                "left_at": None,
+                "consented_at": now,
+                "consent_source": source,
+            }
+            connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+            return True
+
+    def leave(self, number: int, now: datetime) -> bool:
+        """Unsubscribe; the same again changes nothing. False when there is no such subscription."""
+        with self._database.write() as connection:
+            active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
+            values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None}
+            connection.execute(update(subscription).where(active).values(values))
+            return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
+
+    def view(self, number: int) -> SubscriberView | None:
+        with self._database.read() as connection:
+            found = _views(connection, _view().where(subscription.c.id == number))
+        return found[0] if found else None
+
+    def page(self, digest_slug: str | None, after: int, limit: int) -> list[SubscriberView]:
+        query = _view().where(subscription.c.id > after).order_by(subscription.c.id).limit(limit)
+        with self._database.read() as connection:
+            return _views(connection, query if digest_slug is None else query.where(digest.c.slug == digest_slug))
+
+    def find(self, address_key: str) -> list[SubscriberView]:
+        with self._database.read() as connection:
+            return _views(connection, _view().where(subscriber.c.address_key == address_key))
+
+    def letters(self, limit: int) -> list[Letter]:
+        query = _view().add_columns(subscription.c.letter, subscription.c.request)
+        query = query.where(subscription.c.letter.is_not(None)).order_by(subscription.c.asked_at).limit(limit)
+        with self._database.read() as connection:
+            return [
+                Letter(subscription=row.id, request=row.request, kind=row.letter, address=row.address, digest=row.slug)
+                for row in connection.execute(query)
+            ]
+
+    def letter_sent(self, number: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(subscription).where(subscription.c.id == number).values(letter=None))
+
+    def suppress(self, address_key: str, reason: str, now: datetime) -> bool:
+        row = {"address_key": address_key, "reason": reason, "created_at": now}
+        with self._database.write() as connection:
+            return insert_missing(connection, suppression, [row]) == 1
+
+    def unsuppress(self, address_key: str) -> bool:
+        with self._database.write() as connection:
+            return connection.execute(delete(suppression).where(suppression.c.address_key == address_key)).rowcount == 1
+
+    def suppressions(self) -> list[tuple[str, str, datetime]]:
+        """(address or "", reason, since) of the newest 1000."""
+        query = (
+            select(subscriber.c.address, suppression.c.reason, suppression.c.created_at)
+            .select_from(suppression)
+            .outerjoin(subscriber, subscriber.c.address_key == suppression.c.address_key)
+            .order_by(suppression.c.created_at.desc())
+            .limit(1000)
+        )
+        with self._database.read() as connection:
+            return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
+
+
+def _join(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> bool:
+    """True when the subscription is new. An update changes only what the person gave."""
+    number = _subscriber(connection, person, now)
+    row = _find(connection, person)
+    if row is not None:
+        _update(connection, row, person, now)
+        return False
+    digest_row = connection.execute(select(digest).where(digest.c.slug == person.digest)).one()
+    start, rehearsed = _start(connection, digest_row.id, person.cadence or cadence)
+    choice = Choice(everything=0) if person.topics is None else Choice(starts=_topics(connection, person.topics))
+    state = SubscriptionState.ACTIVE if person.active else SubscriptionState.PENDING
+    values = {
+        "subscriber_id": number,
+        "digest_id": digest_row.id,
+        "state": state,
+        "cadence": person.cadence or cadence,
+        "clock_id": _clock(connection, person.zone or "", person.at or ""),
+        "topic_set_id": _topic_set(connection, choice),
+        "cursor": start,
+        "rehearsed_cursor": rehearsed,
+        "joined_at": now,
+        "consented_at": person.consented_at or (now if person.active else None),
+        "consent_source": person.consent_source,
+        "request": 0,
+    }
+    connection.execute(subscription.insert(), values)
+    return True
+
+
+def _update(connection: Connection, row: Row[Any], person: NewSubscription, now: datetime) -> None:
+    values: dict[str, Any] = {}
+    if person.cadence:
+        values["cadence"] = person.cadence
+    if person.zone or person.at:
+        values["clock_id"] = _clock(connection, person.zone or "", person.at or "")
+    if person.topics is not None:
+        old = Choice.parse(
+            connection.execute(select(topic_set.c.choice).where(topic_set.c.id == row.topic_set_id)).scalar_one()
+        )
+        choice = change_choice(old, _topics(connection, person.topics), current_sequence(connection))
+        values["topic_set_id"] = _topic_set(connection, choice)
+    if person.active and row.state == SubscriptionState.PENDING:
+        values |= {"state": SubscriptionState.ACTIVE, "joined_at": now, "consented_at": person.consented_at or now}
+        values |= {"consent_source": person.consent_source}
+    if values:
+        connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+
+
+def _subscriber(connection: Connection, person: NewSubscription, now: datetime) -> int:
+    values = {
+        "address": person.address,
+        "address_key": person.address_key,
+        "name": person.name or "",
+        "language": person.language,
+        "added_at": now,
+    }
+    known = select(subscriber.c.id).where(subscriber.c.address_key == person.address_key)
+    if insert_missing(connection, subscriber, [values]) == 0:
+        changes = {k: v for k, v in (("name", person.name), ("language", person.language)) if v}
+        if changes:
+            mine = subscriber.c.address_key == person.address_key
+            connection.execute(update(subscriber).where(mine).values(changes))
+    return int(connection.execute(known).scalar_one())
+
+
+def _find(connection: Connection, person: NewSubscription) -> Row[Any] | None:
+    query = (
+        select(subscription)
+        .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
+        .join(digest, digest.c.id == subscription.c.digest_id)
+        .where(subscriber.c.address_key == person.address_key, digest.c.slug == person.digest)
+    )
+    return connection.execute(query).first()
+
+
+def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, int]:
+    """Where a new subscription begins: after the last issue of its cadence, else at the digest's start.
+
+    The second number is the same with rehearsals counted.
+    """
+    start = connection.execute(select(digest.c.start).where(digest.c.id == digest_id)).scalar_one()
+    last = select(func.max(issue.c.through)).where(
+        issue.c.digest_id == digest_id,
+        issue.c.slot.startswith(f"{cadence}:"),
+        issue.c.state != IssueState.SKIPPED,
+    )
+    rehearsed = connection.execute(last).scalar()
+    real = connection.execute(last.where(issue.c.rehearsal.is_(False))).scalar()
+    return (real if real is not None else start), (rehearsed if rehearsed is not None else start)
+
+
+def _topics(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:
+    rows = connection.execute(select(topic.c.slug, topic.c.id).where(topic.c.slug.in_(slugs))).all()
+    unknown = sorted(set(slugs) - {row.slug for row in rows})
+    if unknown:
+        raise InputError(f"there is no topic {unknown[0]!r} (yet)")
+    return {row.id: 0 for row in rows}
+
+
+def _topic_set(connection: Connection, choice: Choice) -> int:
+    insert_missing(connection, topic_set, [{"choice": choice.text}])
+    return int(connection.execute(select(topic_set.c.id).where(topic_set.c.choice == choice.text)).scalar_one())
+
+
+def _clock(connection: Connection, zone: str, at: str) -> int:
+    insert_missing(connection, clock, [{"zone": zone, "at": at}])
+    mine = and_(clock.c.zone == zone, clock.c.at == at)
+    return int(connection.execute(select(clock.c.id).where(mine)).scalar_one())
+
+
+def _is_suppressed(connection: Connection, key: str) -> bool:
+    return (
+        connection.execute(select(suppression.c.address_key).where(suppression.c.address_key == key)).first()
+        is not None
+    )
+
+
+def _view() -> Select[Any]:
+    suppressed = exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
+    return (
+        select(subscription, subscriber.c.address, subscriber.c.name, digest.c.slug, topic_set.c.choice, clock.c.zone)
+        .add_columns(clock.c.at, suppressed.label("suppressed"))
+        .select_from(subscription)
+        .join(subscriber)
+        .join(digest)
+        .join(topic_set)
+        .join(clock)
+    )
+
+
+def _views(connection: Connection, query: Select[Any]) -> list[SubscriberView]:
+    rows = connection.execute(query).all()
+    titles = {row.id: row.slug for row in connection.execute(select(topic.c.id, topic.c.slug))} if rows else {}
+    return [_to_view(row, titles) for row in rows]
+
+
+def _to_view(row: Row[Any], slugs: dict[int, str]) -> SubscriberView:
+    choice = Choice.parse(row.choice)
+    topics = () if choice.everything is not None else tuple(sorted(slugs[t] for t in choice.starts if t in slugs))
+    return SubscriberView(
+        subscription=row.id,
+        address=row.address,
+        name=row.name,
+        digest=row.slug,
+        state=row.state,
+        cadence=row.cadence,
+        topics=topics or (EVERYTHING,),
+        zone=row.zone,
+        at=row.at,
+        joined_at=row.joined_at,
+        suppressed=bool(row.suppressed),
+    )

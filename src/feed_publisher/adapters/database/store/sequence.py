@@ -1,0 +1,37 @@
+"""Sequences: the order in which entries became mailable in each topic (SEMANTICS §1, Sequence)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select, text
+
+from feed_publisher.adapters.database.engine import lock_counter
+from feed_publisher.adapters.database.schema import counter, entry_topic
+from feed_publisher.adapters.database.store.common import chunks
+
+
+def make_mailable(connection: Connection, entries: Sequence[int]) -> None:
+    """Give every (entry, topic) without a sequence the next one; entries in the order given, oldest first.
+
+    The counter's row stays locked until the transaction ends, so commit order is sequence order.
+    """
+    for chunk in chunks(entries, 500):
+        place = {number: index for index, number in enumerate(chunk)}
+        query = select(entry_topic.c.entry_id, entry_topic.c.topic_id)
+        rows = connection.execute(
+            query.where(entry_topic.c.entry_id.in_(chunk), entry_topic.c.sequence.is_(None))
+        ).all()
+        if not rows:
+            continue
+        ordered = sorted(rows, key=lambda row: (place[row.entry_id], row.topic_id))
+        first = lock_counter(connection, "sequence", len(ordered)) - len(ordered) + 1
+        connection.execute(
+            text("UPDATE entry_topic SET sequence = :n WHERE entry_id = :e AND topic_id = :t"),
+            [{"n": first + i, "e": row.entry_id, "t": row.topic_id} for i, row in enumerate(ordered)],
+        )
+
+
+def current_sequence(connection: Connection) -> int:
+    """The last sequence given by a committed transaction."""
+    return int(connection.execute(select(counter.c.value).where(counter.c.name == "sequence")).scalar_one())

@@ -1,0 +1,105 @@
+"""Folders on disk: sources that are read, feed files that are written atomically."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from feed_publisher.domain.errors import InputError, StorageError
+from feed_publisher.domain.model import Problem
+from feed_publisher.ports import FoundFile
+
+SETTLED_AFTER = 0.3
+"""Seconds since the last change of a file after which nobody is taken to be writing it."""
+
+
+class DiskSources:
+    """ports.SourceFiles: a folder with all its sub-folders, or one named file."""
+
+    def __init__(self, site: Path, suffixes: frozenset[str]) -> None:
+        self._site = site
+        self._suffixes = suffixes
+
+    def scan(self, location: str, now: datetime) -> tuple[list[FoundFile], list[Problem]]:
+        """Files in order of name; hidden ones and editors' back-ups are passed over without a word."""
+        root = self._site / location
+        if root.is_file():
+            return [_found(root, root.name, os.stat(root), now)], []
+        if not root.is_dir():
+            reason = "there is no such file or folder; make it, or mend the location"
+            return [], [Problem(where=str(root), reason=reason)]
+        found: list[FoundFile] = []
+        problems: list[Problem] = []
+        self._walk(root, "", now, found, problems)
+        return sorted(found, key=lambda file: file.name), problems
+
+    def _walk(self, folder: Path, prefix: str, now: datetime, found: list[FoundFile], problems: list[Problem]) -> None:
+        try:
+            with os.scandir(folder) as items:
+                for item in items:
+                    name = prefix + item.name
+                    if item.name.startswith((".", "~", "#")) or item.name.endswith(("~", ".swp", ".tmp", ".part")):
+                        continue
+                    if item.is_dir(follow_symlinks=False):
+                        self._walk(folder / item.name, name + "/", now, found, problems)
+                    elif item.is_file():
+                        self._note(item, name, now, found, problems)
+        except OSError as error:
+            problems.append(Problem(where=str(folder), reason=f"cannot be read: {error.strerror}"))
+
+    def _note(
+        self, item: os.DirEntry[str], name: str, now: datetime, found: list[FoundFile], problems: list[Problem]
+    ) -> None:
+        if Path(item.name).suffix.lower() not in self._suffixes:
+            known = ", ".join(sorted(self._suffixes))
+            problems.append(Problem(where=item.path, reason=f"is none of {known}; rename it or move it away"))
+            return
+        found.append(_found(Path(item.path), name, item.stat(), now))
+
+    def read(self, path: str) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", path) from error
+
+
+def _found(path: Path, name: str, stat: os.stat_result, now: datetime) -> FoundFile:
+    age = now.timestamp() - stat.st_mtime
+    # A time in the future comes from a copied file or a wrong clock, not from a writer at work.
+    settled = age >= SETTLED_AFTER or age < -60
+    return FoundFile(name=name, path=str(path), fingerprint=f"{stat.st_size}-{stat.st_mtime_ns}", settled=settled)
+
+
+class PublicFolder:
+    """ports.FeedFiles: ``public/``. A reader of the folder sees the old file or the new one, never a part."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def matches(self, path: str, data: bytes) -> bool:
+        """Whether exactly these bytes are out."""
+        try:
+            return (self._folder / path).read_bytes() == data
+        except OSError:
+            return False
+
+    def write(self, path: str, data: bytes, modified: datetime) -> None:
+        target = self._folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, 0o644)
+                os.utime(temporary, (modified.timestamp(), modified.timestamp()))
+                os.replace(temporary, target)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be written: {error.strerror}; the last good file stays") from error

@@ -1,0 +1,78 @@
+"""This process as an owner of deliveries: an OS lock tells others on this host whether it still lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from feed_publisher.domain.errors import StorageError
+from feed_publisher.ports import Process
+
+SILENT = 60.0
+"""Seconds without a sign of life after which a process on another host is taken for dead."""
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+class Owner:
+    """Holds ``var/run/OWNER.lock`` until the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = uuid.uuid4().hex
+        self.host = f"{socket.gethostname()} {_boot_id()}"
+        self._file: int | None = None
+
+    def __enter__(self) -> Owner:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(f"{self._folder}: cannot be written: {error.strerror}") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path(self.name).unlink(missing_ok=True)
+        if self._file is not None:
+            os.close(self._file)
+
+    def is_dead(self, process: Process) -> bool:
+        """On this host: nobody holds its lock, or the machine has started again. Elsewhere: silent too long."""
+        if process.owner == self.name:
+            return False
+        host, _, boot = process.host.partition(" ")
+        own_host, _, own_boot = self.host.partition(" ")
+        if host != own_host:
+            return process.silent_for > SILENT
+        return boot != own_boot or self._is_free(process.owner)
+
+    def _is_free(self, owner: str) -> bool:
+        path = self._path(owner)
+        try:
+            file = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        else:
+            path.unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(file)
+
+    def _path(self, owner: str) -> Path:
+        return self._folder / f"{Path(owner).name}.lock"

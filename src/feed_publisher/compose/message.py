@@ -1,0 +1,167 @@
+"""The exact bytes of a mail: headers, quoted-printable parts, personal links spliced in (RFC 5322, 2045, 8058).
+
+An edition is encoded once into a Skeleton; a reader's message is a join of its pieces. A marker in html or text
+stands for a personal value; it holds a nonce, so no article can forge one.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime
+
+MAX_SUBJECT = 200
+_MARKER = "fpm{nonce}{name}mpf"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~-]+")
+
+
+def marker(nonce: str, name: str) -> str:
+    """What a template prints for a personal value: letters and digits only, so no encoder touches it."""
+    return _MARKER.format(nonce=nonce, name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person."""
+
+    name: str
+    address: str
+    reply_to: str = ""
+    list_id: str = ""
+    message_id_domain: str = "localhost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What differs from reader to reader. ``unsubscribe_url`` goes into the headers when it is given."""
+
+    to: str
+    message_id: str
+    date: datetime
+    values: Mapping[str, str]
+    unsubscribe_url: str = ""
+
+
+class Skeleton:
+    """The part of a message that all readers of an edition share, encoded once."""
+
+    def __init__(self, sender: Sender, subject: str, html: str, text: str, language: str, nonce: str) -> None:
+        self._fixed_headers = _fixed_headers(sender, subject, language)
+        self._text = _pieces(text, nonce)
+        self._html = _pieces(html, nonce)
+
+    def message(self, personal: Personal) -> bytes:
+        """CRLF line ends, 7-bit, lines of at most 998 bytes; the same bytes for the same arguments."""
+        boundary = b"=_" + hashlib.sha256(personal.message_id.encode()).hexdigest()[:32].encode()
+        values = {name: encode_body(value) for name, value in personal.values.items()}
+        return b"".join(
+            (
+                _personal_headers(personal),
+                self._fixed_headers,
+                b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n',
+                *_part(boundary, b"text/plain", self._text, values),
+                *_part(boundary, b"text/html", self._html, values),
+                b"--" + boundary + b"--\r\n",
+            )
+        )
+
+
+def clean_header(text: str, limit: int = MAX_SUBJECT) -> str:
+    """One line without control characters, spaces collapsed, cut at ``limit`` characters."""
+    line = " ".join(_CONTROLS.sub(" ", text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def encode_header(name: str, text: str) -> bytes:
+    """A header line; anything but short plain ASCII becomes encoded-words of our own (RFC 2047).
+
+    So a "=?utf-8?…?=" in the text is shown as it is and never decoded into something else.
+    """
+    clean = clean_header(text)
+    if clean.isascii() and len(name) + len(clean) < 76 and "=?" not in clean:
+        return f"{name}: {clean}\r\n".encode()
+    encoded = Header(clean, "utf-8", header_name=name, maxlinelen=76).encode(linesep="\r\n")
+    return f"{name}: {encoded}\r\n".encode()
+
+
+def encode_address(name: str, display: str, address: str) -> bytes:
+    """A header with one address and its display name."""
+    clean = clean_header(display, 100)
+    if not clean:
+        return f"{name}: {address}\r\n".encode()
+    if _PLAIN_NAME.fullmatch(clean) and "=?" not in clean:
+        return f'{name}: "{clean}" <{address}>\r\n'.encode()
+    encoded = Header(clean, "utf-8", header_name=name, maxlinelen=76).encode(linesep="\r\n")
+    return f"{name}: {encoded}\r\n <{address}>\r\n".encode()
+
+
+def encode_body(text: str) -> bytes:
+    """Quoted-printable (RFC 2045 §6.7) with CRLF line ends."""
+    lines = re.sub(r"\r\n|\r", "\n", text).encode("utf-8", "replace").split(b"\n")
+    return b"\r\n".join(_encode_line(line) for line in lines)
+
+
+def _encode_line(line: bytes) -> bytes:
+    # b2a_qp folds with a bare LF where it has seen no CRLF; a line by itself holds no other LF.
+    return binascii.b2a_qp(line, quotetabs=False, istext=True, header=False).replace(b"\n", b"\r\n")
+
+
+def _pieces(text: str, nonce: str) -> tuple[bytes | str, ...]:
+    """Encoded text (bytes) and slot names (str) in turn.
+
+    Each slot stands alone between soft line breaks, so a value of any length never re-wraps its neighbours.
+    """
+    found = re.split(re.escape(f"fpm{nonce}") + r"([a-z_]+?)mpf", text)
+    pieces: list[bytes | str] = []
+    for index, part in enumerate(found):
+        if index % 2:
+            pieces += [b"=\r\n", part, b"=\r\n"]
+        else:
+            pieces.append(encode_body(part))
+    return tuple(pieces)
+
+
+def _part(
+    boundary: bytes, kind: bytes, pieces: Sequence[bytes | str], values: Mapping[str, bytes]
+) -> tuple[bytes, ...]:
+    head = b"--" + boundary + b"\r\nContent-Type: " + kind + b"; charset=utf-8\r\n"
+    body = (piece if isinstance(piece, bytes) else values[piece] for piece in pieces)
+    return (head, b"Content-Transfer-Encoding: quoted-printable\r\n\r\n", *body, b"\r\n")
+
+
+def _personal_headers(personal: Personal) -> bytes:
+    lines = [
+        f"To: {personal.to}",
+        f"Date: {format_datetime(personal.date)}",
+        f"Message-ID: <{personal.message_id}>",
+    ]
+    if personal.unsubscribe_url:
+        lines += [
+            f"List-Unsubscribe: <{personal.unsubscribe_url}>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+        ]
+    if any(_CONTROLS.search(line) for line in lines):
+        raise ValueError("a control character reached a mail header")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _fixed_headers(sender: Sender, subject: str, language: str) -> bytes:
+    parts = [
+        encode_address("From", sender.name, sender.address),
+        encode_header("Subject", subject),
+        b"MIME-Version: 1.0\r\n",
+        encode_header("Content-Language", language),
+        b"Auto-Submitted: auto-generated\r\n",
+    ]
+    if sender.reply_to:
+        parts.insert(1, encode_address("Reply-To", "", sender.reply_to))
+    if sender.list_id:
+        # List-* lines are never encoded-words: some receivers ignore them then.
+        parts += [f"List-Id: <{sender.list_id}>\r\n".encode(), b"Precedence: bulk\r\n"]
+    return b"".join(parts)

@@ -1,0 +1,319 @@
+"""Settings: publisher.toml, overridden by the environment, overridden by --config (DESIGN §5)."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.cadence import WEEKDAYS, Cadence, parse_time
+from feed_publisher.domain.errors import ConfigError, InputError
+from feed_publisher.domain.slug import check_slug
+
+FILE = "publisher.toml"
+PREFIX = "FEED_PUBLISHER_"
+
+
+def _slug(value: str) -> str:
+    try:
+        return check_slug(value)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _address(value: str) -> str:
+    try:
+        address = parse_address(value)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if address.needs_smtputf8:
+        raise ValueError(f"{value!r}: a sender address needs a plain ASCII part before the @")
+    return address.envelope
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{value!r} is not a time zone; use an IANA name such as Europe/Berlin") from error
+    return value
+
+
+def _time(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    try:
+        return parse_time(str(value))
+    except ValueError as error:
+        raise ValueError(f'{value!r} is not a time of day; use "7" or "07:30"') from error
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"{value!r} is not a site address; use http(s)://host, with a path if you need one")
+    return value.rstrip("/")
+
+
+def _http_url(value: str) -> str:
+    if value and urlsplit(value).scheme not in ("http", "https"):
+        raise ValueError(f"{value!r} must start with https:// or http://")
+    return value
+
+
+def _line(value: str) -> str:
+    return " ".join(value.split())
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+MailAddress = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+TimeOfDay = Annotated[time, BeforeValidator(_time)]
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(_Section):
+    """[site]"""
+
+    title: Title = "My site"
+    base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8000"
+    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] = "en"
+    timezone: Zone = "UTC"
+    postal_address: str = ""
+    imprint_url: HttpUrl = ""
+    privacy_url: HttpUrl = ""
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1f5f8b"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether base_url names this machine only."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+
+class DatabaseSettings(_Section):
+    """[database]; an empty url means var/publisher.sqlite3 in the site's folder."""
+
+    url: str = ""
+
+
+class MailSettings(_Section):
+    """[mail]; an empty list_domain means the domain of the digest's from_address."""
+
+    list_domain: Domain = ""
+
+
+class Smtp(_Section):
+    """[smtp]; no host means the built-in mailbox."""
+
+    host: str = ""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    tls: Literal["required", "implicit", "none"] = "required"
+    username: str = ""
+    password_file: str = ""
+    connections: Annotated[int, Field(ge=1, le=100)] = 4
+
+
+class Source(_Section):
+    """[[sources]]"""
+
+    slug: Slug
+    kind: Literal["folder"] = "folder"
+    location: str
+    topics: tuple[Title, ...] = ()
+    first_contact: Literal["all", "none"] = "all"
+
+
+class Topic(_Section):
+    """[[topics]]"""
+
+    slug: Slug
+    title: Title
+
+
+class Digest(_Section):
+    """[[digests]]"""
+
+    slug: Slug
+    title: Title
+    from_name: Title = ""
+    from_address: MailAddress
+    reply_to: MailAddress | None = None
+    topics: tuple[Slug, ...] = ()
+    cadences: Annotated[tuple[Cadence, ...], Field(min_length=1)] = (Cadence.WEEKLY,)
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    hour: TimeOfDay = time(7)
+    zone: Zone | None = None
+    policy: Literal["auto", "approve"] = "auto"
+    unknown: Literal["hold", "resend"] = "hold"
+    maximum: Annotated[int, Field(ge=1, le=200)] = 50
+    max_lateness_hours: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def weekday(self) -> int:
+        """0 is Monday."""
+        return WEEKDAYS.index(self.day)
+
+    @property
+    def max_lateness(self) -> timedelta | None:
+        """None: the cadence's own limit."""
+        return None if self.max_lateness_hours is None else timedelta(hours=self.max_lateness_hours)
+
+
+class Settings(BaseSettings):
+    """All settings of one site."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False
+    )
+
+    site: Site = Site()
+    database: DatabaseSettings = DatabaseSettings()
+    mail: MailSettings = MailSettings()
+    smtp: Smtp = Smtp()
+    sources: tuple[Source, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    digests: tuple[Digest, ...] = ()
+
+    @model_validator(mode="after")
+    def _slugs_are_unique(self) -> Settings:
+        for section in ("sources", "topics", "digests"):
+            slugs = [item.slug for item in getattr(self, section)]
+            double = next((slug for slug in slugs if slugs.count(slug) > 1), None)
+            if double:
+                raise ValueError(f"two of [[{section}]] have the slug {double!r}; each needs its own")
+        return self
+
+    def digest(self, slug: str) -> Digest:
+        """The digest of this slug, or ConfigError naming the known ones."""
+        for digest in self.digests:
+            if digest.slug == slug:
+                return digest
+        known = ", ".join(digest.slug for digest in self.digests) or "none"
+        raise ConfigError(f"there is no digest {slug!r}; {FILE} has: {known}")
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without FEED_PUBLISHER_SITE, which names the folder of the site."""
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        return {name: value for name, value in super()._load_env_vars().items() if name.upper() != PREFIX + "SITE"}
+
+
+def load(folder: Path, overrides: tuple[str, ...] = ()) -> Settings:
+    """The settings of the site in ``folder``; ``overrides`` are ``section.key=value``. Raises ConfigError."""
+    file = folder / FILE
+    text = _read(file)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", str(file)) from error
+    try:
+        return _merged(_overrides(overrides), table)
+    except ValidationError as error:
+        raise _explain(error, file, text) from error
+
+
+def _merged(overrides: dict[str, Any], table: dict[str, Any]) -> Settings:
+    class Layers(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, _Environment(settings_cls), InitSettingsSource(settings_cls, init_kwargs=table)
+
+    return Layers(**overrides)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except FileNotFoundError as error:
+        advice = "`feed-publisher init FOLDER` makes a site; --site names one"
+        raise ConfigError(f"there is no site here: {advice}", str(file)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", str(file)) from error
+
+
+def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        section, dot, key = name.partition(".")
+        if not (equals and dot and key):
+            raise ConfigError(f"{pair!r}: write section.key=value, for example site.title=News", "--config")
+        table.setdefault(section, {})[key] = value
+    return table
+
+
+def _explain(error: ValidationError, file: Path, text: str) -> ConfigError:
+    """The first thing wrong, as one line with its place."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    where = f"{file}:{_line_of(text, path)}" if _line_of(text, path) else str(file)
+    if any(variable.upper().startswith(PREFIX + path[0].upper()) for variable in os.environ if path):
+        where += " (or the environment)"
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{name} is not a setting{_nearest(path)}", where)
+    if first["type"] == "missing":
+        return ConfigError(f"{name} is missing", where)
+    message = first["msg"].removeprefix("Value error, ")
+    return ConfigError(f"{name}: {message}" if name else message, where)
+
+
+def _nearest(path: list[str]) -> str:
+    model: Any = Settings
+    for part in path[:-1]:
+        if part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model = getattr(annotation, "__args__", (annotation,))[0]
+    known = sorted(model.model_fields)
+    near = difflib.get_close_matches(path[-1], known, 1)
+    return f"; did you mean {near[0]}?" if near else f"; known are: {', '.join(known)}"
+
+
+def _line_of(text: str, path: list[str]) -> int | None:
+    """The line of a key: within its section, and within the n-th of ``[[section]]``."""
+    if not path:
+        return None
+    wanted = int(path[1]) if len(path) > 1 and path[1].isdigit() else 0
+    section = re.compile(rf"\s*\[\[?\s*{re.escape(path[0])}\s*\]")
+    key = re.compile(rf"\s*\"?{re.escape(path[-1])}\"?\s*=")
+    seen, inside, start = -1, False, None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("["):
+            is_section = section.match(line) is not None
+            seen += is_section
+            inside = is_section and seen == wanted
+            start = number if inside else start
+        elif inside and key.match(line):
+            return number
+    return start

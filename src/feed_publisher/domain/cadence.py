@@ -1,0 +1,90 @@
+"""Cadences and slots: when an issue is due, for whom, in which zone (SEMANTICS §2).
+
+A slot is a local calendar date, so autumn's second 02:30 is the same slot; spring's missing 02:30 is due at the
+next valid minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Cadence(StrEnum):
+    """How often a reader gets the digest."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Clock:
+    """A reader's local hour: wall time in an IANA zone."""
+
+    zone: str
+    at: time
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """The named date of an issue: ``daily:2026-11-22`` or ``weekly:2026-W47`` (``day`` is the date it is due on)."""
+
+    day: date
+    cadence: Cadence
+
+    def __str__(self) -> str:
+        if self.cadence is Cadence.DAILY:
+            return f"daily:{self.day.isoformat()}"
+        year, week, _ = self.day.isocalendar()
+        return f"weekly:{year}-W{week:02}"
+
+
+def due_at(slot: Slot, clock: Clock) -> datetime:
+    """The instant, in UTC, at which the slot is due for readers of this clock."""
+    zone = ZoneInfo(clock.zone)
+    local = datetime.combine(slot.day, clock.at)
+    while not _exists(local, zone):
+        local += timedelta(minutes=1)
+    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def latest_slot(cadence: Cadence, weekday: int, clock: Clock, now: datetime) -> Slot:
+    """The newest slot that is due for this clock at ``now``; weekday 0 is Monday."""
+    day = _slot_day(cadence, weekday, now.astimezone(ZoneInfo(clock.zone)).date())
+    slot = Slot(day, cadence)
+    return slot if due_at(slot, clock) <= now else _step(slot, -1)
+
+
+def next_slot(cadence: Cadence, weekday: int, clock: Clock, now: datetime) -> Slot:
+    """The slot after the latest one: the first that is due later than ``now``."""
+    return _step(latest_slot(cadence, weekday, clock, now), 1)
+
+
+def lateness_limit(cadence: Cadence) -> timedelta:
+    """How late an issue may still leave unless the digest says otherwise: half a day, or three days."""
+    return timedelta(hours=12) if cadence is Cadence.DAILY else timedelta(days=3)
+
+
+def parse_time(text: str) -> time:
+    """A wall time from "7", "07:30" or "7:30"; ValueError otherwise."""
+    hour, _, minute = text.strip().partition(":")
+    return time(int(hour), int(minute or 0))
+
+
+def _slot_day(cadence: Cadence, weekday: int, today: date) -> date:
+    if cadence is Cadence.DAILY:
+        return today
+    return today - timedelta(days=(today.weekday() - weekday) % 7)
+
+
+def _step(slot: Slot, count: int) -> Slot:
+    days = count * (1 if slot.cadence is Cadence.DAILY else 7)
+    return Slot(slot.day + timedelta(days=days), slot.cadence)
+
+
+def _exists(local: datetime, zone: ZoneInfo) -> bool:
+    return local.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local

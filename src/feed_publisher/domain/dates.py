@@ -1,0 +1,34 @@
+"""When an entry was published, where its source does not say (SEMANTICS §1, Dates)."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from datetime import datetime, timedelta
+
+from feed_publisher.domain.model import Draft
+
+SECOND = timedelta(seconds=1)
+
+
+def publication_dates(drafts: Sequence[Draft], first_seen: datetime, taken: Container[datetime]) -> list[datetime]:
+    """One date per draft, in whole seconds. Undated ones get first-seen time minus their place in the listing.
+
+    Undated dates fall from the top of the listing down and are unique: none is in ``taken`` or in the future.
+    """
+    ceiling = first_seen.replace(microsecond=0)
+    dates = []
+    for draft in drafts:
+        if draft.published is not None:
+            dates.append(draft.published.replace(microsecond=0))
+            continue
+        date = min(ceiling, first_seen.replace(microsecond=0) - draft.place * SECOND)
+        while date in taken:
+            date -= SECOND
+        ceiling = date - SECOND
+        dates.append(date)
+    return dates
+
+
+def distinct_update(published: datetime, number: int) -> datetime:
+    """A first ``updated`` that no other entry shares: the entry's number as microseconds of the second."""
+    return published.replace(microsecond=number % 1_000_000)

@@ -1,0 +1,132 @@
+"""The values that travel between the layers. Words as in docs/glossary.md; datetimes are aware UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class EntryState(StrEnum):
+    """Where an entry stands with the public (withdrawn: was public, its page answers 410)."""
+
+    PUBLIC = "public"
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    HIDDEN = "hidden"
+    WITHDRAWN = "withdrawn"
+
+
+class FeedFormat(StrEnum):
+    """The value is the file extension."""
+
+    ATOM = "atom"
+    RSS = "rss"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that could not be understood and was skipped alone."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An entry as a source gives it, before it has an identity.
+
+    ``summary`` is plain text, ``content_html`` sanitised HTML or "". ``topics`` are headings as written.
+    ``place`` counts from 0 at the top of the document. ``where`` is file:line or a URL.
+    """
+
+    title: str
+    where: str
+    place: int = 0
+    authors: tuple[str, ...] = ()
+    summary: str = ""
+    content_html: str = ""
+    topics: tuple[str, ...] = ()
+    explicit_id: str | None = None
+    link: str | None = None
+    published: datetime | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one document gave: drafts in the order of the document, and what was skipped."""
+
+    drafts: tuple[Draft, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicRef:
+    """A topic as entries, feeds and mails mention it."""
+
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A stored entry with its latest revision.
+
+    ``id`` is the permanent atom:id. ``link`` is the article's own address, or None where only our page exists.
+    ``number`` is the database id of the entry, ``revision`` that of the revision.
+    """
+
+    number: int
+    revision: int
+    key: str
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    summary: str
+    content_html: str
+    link: str | None
+    language: str | None
+    published: datetime
+    updated: datetime
+    state: EntryState
+    reason: str = ""
+    topics: tuple[TopicRef, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedItem:
+    """One entry of a feed document; ``url`` is absolute: the article's own address, else our entry page."""
+
+    id: str
+    url: str
+    title: str
+    authors: tuple[str, ...]
+    summary: str
+    content_html: str
+    published: datetime
+    updated: datetime
+    topics: tuple[TopicRef, ...]
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedDocument:
+    """All that feed bytes depend on (invariant 2). ``items`` are newest first; ``updated`` never comes from a clock.
+
+    ``urls`` holds the absolute self address per format; ``page_url`` is the page for people.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    page_url: str
+    urls: dict[FeedFormat, str]
+    language: str
+    updated: datetime
+    items: tuple[FeedItem, ...] = field(default=())

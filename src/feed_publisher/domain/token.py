@@ -1,0 +1,64 @@
+"""Tokens in links (SEMANTICS §2): base64url(key id, purpose, subscription, HMAC-SHA256), fixed length."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+_HEAD = struct.Struct(">BBQ")
+_SIZE = _HEAD.size + 32
+TOKEN_LENGTH = (_SIZE * 4 + 2) // 3
+
+
+class Purpose(IntEnum):
+    """What a token may do; a token of one purpose opens nothing else."""
+
+    CONFIRM = 1
+    UNSUBSCRIBE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a genuine token says. ``subject``: for CONFIRM it names one request, so a used link is spent."""
+
+    purpose: Purpose
+    subject: int
+
+
+def make_token(purpose: Purpose, subject: int, key_id: int, key: bytes) -> str:
+    """A token of ``TOKEN_LENGTH`` URL-safe characters."""
+    head = _HEAD.pack(key_id, purpose, subject)
+    return base64.urlsafe_b64encode(head + _sign(head, key)).decode().rstrip("=")
+
+
+def read_token(token: str, keys: Mapping[int, bytes]) -> Claim | None:
+    """The claim of a genuine token, else None. Old keys verify for ever; comparison takes constant time."""
+    raw = _decode(token)
+    if raw is None:
+        return None
+    head, signature = raw[: _HEAD.size], raw[_HEAD.size :]
+    key_id, purpose, subject = _HEAD.unpack(head)
+    genuine = hmac.compare_digest(signature, _sign(head, keys.get(key_id, b"\0" * 32)))
+    if not genuine or key_id not in keys or purpose not in Purpose.__members__.values():
+        return None
+    return Claim(purpose=Purpose(purpose), subject=subject)
+
+
+def _decode(token: str) -> bytes | None:
+    if len(token) != TOKEN_LENGTH or not token.isascii():
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    # The last character has spare bits: only the form we write is genuine.
+    return raw if base64.urlsafe_b64encode(raw).decode().rstrip("=") == token else None
+
+
+def _sign(head: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, head, "sha256")

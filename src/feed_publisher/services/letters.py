@@ -1,0 +1,90 @@
+"""Letters: mails to one person that belong to no issue, such as "please confirm"."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+
+from jinja2 import Environment
+
+from feed_publisher.compose.digest import DigestView, SiteView
+from feed_publisher.compose.html import inline_css, render
+from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.delivery import DeliveryState, Result, verdict
+from feed_publisher.ports import Letter, Mailer, Outgoing, PeopleStore
+from feed_publisher.services.subscribe import Subscribe
+
+SUBJECTS = {"confirm": "Please confirm: {title}", "link": "You already get {title}"}
+
+
+class Letters:
+    """Sends what is waiting. A letter stays waiting until the relay has taken or refused it for good."""
+
+    def __init__(
+        self,
+        people: PeopleStore,
+        subscribe: Subscribe,
+        templates: Environment,
+        site: SiteView,
+        digests: Mapping[str, tuple[str, Sender]],
+    ) -> None:
+        self._people = people
+        self._subscribe = subscribe
+        self._templates = templates
+        self._site = site
+        self._digests = digests
+
+    async def send(self, mailer: Mailer, now: datetime) -> int:
+        """How many the relay accepted. Raises MailError when it cannot be used."""
+        letters = await asyncio.to_thread(self._people.letters, 100)
+        waiting = deque(letter for letter in letters if letter.digest in self._digests)
+        accepted = 0
+
+        async def take() -> Outgoing | None:
+            return self.compose(waiting.popleft(), now) if waiting else None
+
+        async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
+            nonlocal accepted
+            if result is not None:
+                state = verdict(result, 0, now).state
+                accepted += state is DeliveryState.SENT
+                if state not in (DeliveryState.QUEUED, DeliveryState.DEFERRED):
+                    await asyncio.to_thread(self._people.letter_sent, result.delivery)
+            return True
+
+        if waiting:
+            await mailer.run(take, settle)
+        return accepted
+
+    def compose(self, letter: Letter, now: datetime) -> Outgoing:
+        """Nothing in it comes from the visitor but the address it goes to."""
+        title, sender = self._digests[letter.digest]
+        subject = SUBJECTS[letter.kind].format(title=title)
+        link = "confirm_url" if letter.kind == "confirm" else "unsubscribe_url"
+        context: dict[str, object] = {
+            "site": self._site,
+            "digest": DigestView(title=title, url=f"{self._site.url}/digests/{letter.digest}"),
+            "subject": subject,
+            "language": self._site.language,
+            "direction": "ltr",
+            "accent": self._site.accent,
+            link: self._subscribe.letter_url(letter),
+        }
+        html = inline_css(render(self._templates, f"email/letter_{letter.kind}.html", **context))
+        text = render(self._templates, f"email/letter_{letter.kind}.txt", **context)
+        # A letter is no list mail: it carries no List-* headers.
+        single = Sender(name=sender.name, address=sender.address, message_id_domain=sender.message_id_domain)
+        skeleton = Skeleton(single, subject, html, text, self._site.language, nonce="0" * 32)
+        to = parse_address(letter.address).envelope
+        number = f"letter.{letter.subscription}.{letter.request}.{int(now.timestamp())}"
+        personal = Personal(to=to, message_id=f"{number}@{sender.message_id_domain}", date=now, values={})
+        return Outgoing(
+            delivery=letter.subscription,
+            attempt=0,
+            mail_from=sender.address,
+            rcpt_to=to,
+            message=skeleton.message(personal),
+        )

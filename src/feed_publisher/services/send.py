@@ -1,0 +1,237 @@
+"""Send: claim deliveries, compose each message, hand it to the relay, store what became of it (SEMANTICS §3).
+
+The mark of the next message is committed together with the result of the one before on its connection, and all
+connections share commits: so after a crash at most one message per open connection is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
+from feed_publisher.domain.token import Purpose, make_token
+from feed_publisher.ports import ClaimedDelivery, Ledger, Mailer, Outgoing, Process
+
+CLAIM = 200
+"""Deliveries reserved at a time."""
+
+HEARTBEAT = 10.0
+"""Seconds between two signs of life."""
+
+
+SKELETONS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What every mail of a site carries: senders by digest, and how to make links."""
+
+    senders: Mapping[str, Sender]
+    base_url: str
+    key_id: int
+    key: bytes
+
+    def unsubscribe_url(self, subscription: int) -> str:
+        token = make_token(Purpose.UNSUBSCRIBE, subscription, self.key_id, self.key)
+        return f"{self.base_url}/unsubscribe/{token}"
+
+
+@dataclass(slots=True)
+class SendReport:
+    """Messages by the state they ended in during this run."""
+
+    states: dict[DeliveryState, int] = field(default_factory=dict)
+
+    def count(self, state: DeliveryState) -> None:
+        self.states[state] = self.states.get(state, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.states.values())
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One connection's request to the committer."""
+
+    verdict: tuple[Result, Verdict] | None
+    mark: Outgoing | None
+    granted: asyncio.Future[bool]
+
+
+class Committer:
+    """Groups the marks and results of all connections into as few durable commits as possible."""
+
+    def __init__(self, ledger: Ledger, owner: str, clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def settle(self, judged: tuple[Result, Verdict] | None, mark: Outgoing | None) -> bool:
+        """Whether ``mark`` was granted; True when there was none to grant."""
+        if judged is None and mark is None:
+            return True
+        waiting = _Waiting(judged, mark, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._commit_all())
+        return await waiting.granted
+
+    async def _commit_all(self) -> None:
+        """What arrives while one commit is on its way goes into the next."""
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            try:
+                granted = await asyncio.to_thread(self._commit, group)
+            except Exception as error:  # noqa: BLE001 - each connection raises it as its own
+                for waiting in group:
+                    if not waiting.granted.done():
+                        waiting.granted.set_exception(error)
+                continue
+            for waiting in group:
+                if not waiting.granted.done():
+                    waiting.granted.set_result(waiting.mark is None or waiting.mark.delivery in granted)
+
+    def _commit(self, group: list[_Waiting]) -> set[int]:
+        verdicts = [waiting.verdict for waiting in group if waiting.verdict]
+        marks = [(waiting.mark.delivery, waiting.mark.attempt) for waiting in group if waiting.mark]
+        return self._ledger.settle(self._owner, verdicts, marks, self._clock())
+
+
+class SendRun:
+    """One run: everything that is due now, or until ``stop`` is called."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        mailer: Mailer,
+        letterhead: Letterhead,
+        owner: str,
+        clock: Callable[[], datetime],
+        rehearsal: bool,
+        only: int | None = None,
+        progress: Callable[[SendReport], None] | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._mailer = mailer
+        self._letterhead = letterhead
+        self._owner = owner
+        self._clock = clock
+        self._rehearsal = rehearsal
+        self._only = only
+        self._progress = progress
+        self._committer = Committer(ledger, owner, clock)
+        self._claimed: deque[ClaimedDelivery] = deque()
+        self._tries: dict[int, int] = {}
+        self._skeletons: OrderedDict[tuple[int, str], Skeleton] = OrderedDict()
+        self._claiming = asyncio.Lock()
+        self._stopped = False
+        self.report = SendReport()
+
+    def stop(self) -> None:
+        """Finish what is on its way, take nothing more."""
+        self._stopped = True
+
+    async def run(self) -> SendReport:
+        """Raises MailError when the relay cannot be used; what was claimed is queued again."""
+        heart = asyncio.create_task(self._beat())
+        try:
+            await self._mailer.run(self._take, self._settle)
+        finally:
+            heart.cancel()
+            await asyncio.to_thread(self._ledger.give_back, self._owner, self._clock())
+            await asyncio.to_thread(self._ledger.finish, self._clock())
+        return self.report
+
+    async def _take(self) -> Outgoing | None:
+        async with self._claiming:
+            while not self._stopped:
+                if not self._claimed and not await asyncio.to_thread(self._claim):
+                    return None
+                if self._claimed:
+                    return await self._compose(self._claimed.popleft())
+        return None
+
+    def _claim(self) -> bool:
+        """Reserve more; False when nothing is due."""
+        now = self._clock()
+        issues = [self._only] if self._only is not None else self._ledger.sendable(self._rehearsal, now)
+        for issue in issues:
+            self._claimed.extend(self._ledger.claim(issue, self._owner, CLAIM, now))
+            if self._claimed:
+                return True
+        return False
+
+    async def _compose(self, claimed: ClaimedDelivery) -> Outgoing:
+        skeleton = await self._skeleton(claimed)
+        self._tries[claimed.delivery] = claimed.tries
+        return outgoing(claimed, skeleton, self._letterhead)
+
+    async def _skeleton(self, claimed: ClaimedDelivery) -> Skeleton:
+        key = (claimed.edition, claimed.digest)
+        if key not in self._skeletons:
+            edition = await asyncio.to_thread(self._ledger.edition, claimed.edition)
+            sender = self._letterhead.senders[claimed.digest]
+            self._skeletons[key] = Skeleton(
+                sender, edition.subject, edition.html, edition.text, edition.language, edition.nonce
+            )
+            if len(self._skeletons) > SKELETONS:
+                self._skeletons.popitem(last=False)
+        self._skeletons.move_to_end(key)
+        return self._skeletons[key]
+
+    async def _settle(self, result: Result | None, mark: Outgoing | None) -> bool:
+        judged = None
+        if result is not None:
+            judged = (result, verdict(result, self._tries.pop(result.delivery, 0), self._clock()))
+        granted = await self._committer.settle(judged, mark)
+        if judged is not None:
+            self.report.count(judged[1].state)
+            if self._progress:
+                self._progress(self.report)
+        return granted
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            await asyncio.to_thread(self._ledger.heartbeat, self._owner)
+
+
+def outgoing(claimed: ClaimedDelivery, skeleton: Skeleton, letterhead: Letterhead) -> Outgoing:
+    """The same bytes on every attempt: nothing here depends on the clock or on chance."""
+    sender = letterhead.senders[claimed.digest]
+    url = letterhead.unsubscribe_url(claimed.subscription)
+    to = claimed.address if claimed.address.isascii() else parse_address(claimed.address).envelope
+    personal = Personal(
+        to=to,
+        message_id=f"{claimed.issue}.{claimed.delivery}@{sender.message_id_domain}",
+        date=claimed.opened_at,
+        values={"unsubscribe_url": url},
+        unsubscribe_url=url,
+    )
+    return Outgoing(
+        delivery=claimed.delivery,
+        attempt=claimed.attempt,
+        mail_from=sender.address,
+        rcpt_to=to,
+        message=skeleton.message(personal),
+    )
+
+
+def recover(ledger: Ledger, is_dead: Callable[[Process], bool], now: datetime) -> tuple[set[str], int]:
+    """Settle what dead processes left; the owners still alive, and how many deliveries are now in doubt."""
+    alive, doubtful = set[str](), 0
+    for process in ledger.processes():
+        if is_dead(process):
+            doubtful += ledger.recover(process.owner, now)[1]
+        else:
+            alive.add(process.owner)
+    return alive, doubtful

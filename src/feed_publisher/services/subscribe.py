@@ -1,0 +1,159 @@
+"""Subscribing and leaving: confirmed opt-in, tokens, imports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from feed_publisher.domain.address import Address, address_key
+from feed_publisher.domain.errors import FeedPublisherError
+from feed_publisher.domain.model import Problem
+from feed_publisher.domain.token import Claim, Purpose, make_token, read_token
+from feed_publisher.parse.subscribers import SubscriberRow
+from feed_publisher.ports import Letter, NewSubscription, PeopleStore, SubscriberView
+
+REQUEST_BITS = 20
+"""A confirm token names the subscription and which of its requests it answers, in one number."""
+
+IMPORT_BATCH = 500
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did; rows that were refused each say why."""
+
+    added: int = 0
+    updated: int = 0
+    rejected: list[Problem] = field(default_factory=list)
+
+
+class Subscribe:
+    """One digest's readers come and go. ``cadences`` holds, by digest, the cadence of those who choose none."""
+
+    def __init__(self, people: PeopleStore, cadences: Mapping[str, str], base_url: str) -> None:
+        self._people = people
+        self._cadences = cadences
+        self._base_url = base_url
+        self._pepper = people.secrets("pepper")[1]
+        self._keys = people.secrets("token")
+
+    @property
+    def current_key(self) -> tuple[int, bytes]:
+        """Id and value of the key that new tokens are made with."""
+        number = max(self._keys)
+        return number, self._keys[number]
+
+    def key_of(self, address: Address) -> str:
+        return address_key(address, self._pepper)
+
+    def ask(self, digest: str, address: Address, cadence: str | None, now: datetime) -> None:
+        """Somebody typed an address. The answer is the same for known and unknown ones; the mail tells them."""
+        person = self._person(digest, address, active=False, cadence=cadence)
+        self._people.ask(person, self._cadences[digest], now)
+
+    def confirm(self, token: str, now: datetime) -> SubscriberView | None:
+        """Activate; None when the token is not genuine, spent or too old."""
+        claim = self._claim(token, Purpose.CONFIRM)
+        if claim is None:
+            return None
+        number, request = claim.subject >> REQUEST_BITS, claim.subject % (1 << REQUEST_BITS)
+        source = "confirmed by a link mailed to the address"
+        return self._people.view(number) if self._people.confirm(number, request, source, now) else None
+
+    def pending(self, token: str) -> SubscriberView | None:
+        """Whom a confirm token is for."""
+        claim = self._claim(token, Purpose.CONFIRM)
+        return self._people.view(claim.subject >> REQUEST_BITS) if claim else None
+
+    def leaving(self, token: str) -> SubscriberView | None:
+        """Whom an unsubscribe token is for."""
+        claim = self._claim(token, Purpose.UNSUBSCRIBE)
+        return self._people.view(claim.subject) if claim else None
+
+    def leave(self, token: str, now: datetime) -> SubscriberView | None:
+        """Unsubscribe; the same again changes nothing."""
+        claim = self._claim(token, Purpose.UNSUBSCRIBE)
+        if claim is None or not self._people.leave(claim.subject, now):
+            return None
+        return self._people.view(claim.subject)
+
+    def add(
+        self, digest: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str, now: datetime
+    ) -> ImportReport:
+        """Import rows in batches; a row that is refused says why, with its line in ``file``, and stops no other."""
+        report = ImportReport()
+        batch: list[SubscriberRow] = []
+        for row in rows:
+            if isinstance(row, Problem):
+                report.rejected.append(row)
+            else:
+                batch.append(row)
+            if len(batch) >= IMPORT_BATCH:
+                self._add_batch(digest, batch, active, file, now, report)
+                batch = []
+        self._add_batch(digest, batch, active, file, now, report)
+        return report
+
+    def _add_batch(
+        self, digest: str, batch: list[SubscriberRow], active: bool, file: str, now: datetime, report: ImportReport
+    ) -> None:
+        try:
+            self._join(digest, batch, active, file, now, report)
+        except FeedPublisherError:
+            # One row spoils the transaction of all: take them one by one to find it.
+            for row in batch:
+                try:
+                    self._join(digest, [row], active, file, now, report)
+                except FeedPublisherError as error:
+                    report.rejected.append(Problem(where=f"{file}:{row.line}", reason=str(error)))
+
+    def _join(
+        self, digest: str, batch: list[SubscriberRow], active: bool, file: str, now: datetime, report: ImportReport
+    ) -> None:
+        people = [self._from_row(digest, row, active) for row in batch]
+        joined = self._people.join(people, self._cadences[digest], now)
+        report.added += joined.added
+        report.updated += joined.updated
+        for row in batch:
+            if row.address.typed in joined.suppressed:
+                reason = f"{row.address} is on the never-mail list; `suppress remove` takes it off"
+                report.rejected.append(Problem(where=f"{file}:{row.line}", reason=reason))
+
+    def _from_row(self, digest: str, row: SubscriberRow, active: bool) -> NewSubscription:
+        return NewSubscription(
+            address=row.address.typed,
+            address_key=self.key_of(row.address),
+            digest=digest,
+            active=active or row.consented_at is not None,
+            cadence=row.cadence,
+            topics=row.topics,
+            zone=row.zone,
+            at=row.at.isoformat("minutes") if row.at else None,
+            language=row.language,
+            name=row.name,
+            consented_at=row.consented_at,
+            consent_source=row.consent_source or "imported",
+        )
+
+    def _person(self, digest: str, address: Address, active: bool, cadence: str | None) -> NewSubscription:
+        return NewSubscription(
+            address=address.typed,
+            address_key=self.key_of(address),
+            digest=digest,
+            active=active,
+            cadence=cadence,
+            consent_source="sign-up form",
+        )
+
+    def _claim(self, token: str, purpose: Purpose) -> Claim | None:
+        claim = read_token(token, self._keys)
+        return claim if claim and claim.purpose is purpose else None
+
+    def letter_url(self, letter: Letter) -> str:
+        """The one link of a letter: to confirm, or (already subscribed) to unsubscribe."""
+        key_id, key = self.current_key
+        if letter.kind == "confirm":
+            subject = (letter.subscription << REQUEST_BITS) + letter.request
+            return f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"
+        return f"{self._base_url}/unsubscribe/{make_token(Purpose.UNSUBSCRIBE, letter.subscription, key_id, key)}"
