@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
@@ -35,17 +36,25 @@ from feed_publisher.compose.feedcheck import check_feed
 from feed_publisher.compose.feeds import render as render_feed
 from feed_publisher.compose.message import Sender
 from feed_publisher.config import Digest, Settings, load
-from feed_publisher.domain.cadence import Clock
-from feed_publisher.domain.errors import ConfigError, InputError
-from feed_publisher.domain.issue import Issue
+from feed_publisher.domain.cadence import Cadence, Clock
+from feed_publisher.domain.address import Address
+from feed_publisher.domain.delivery import Result
+from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError
+from feed_publisher.domain.issue import Edition, Issue
+from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
+from feed_publisher.domain.selection import Choice
 from feed_publisher.domain.slug import check_slug
 from feed_publisher.parse.document import KNOWN_SUFFIXES, read_document
-from feed_publisher.services.issue import DigestRules, Issues, Press
+from feed_publisher.parse.subscribers import SubscriberRow
+from feed_publisher.ports import Absorbed
+from feed_publisher.services.issue import DigestRules, Issues, Plan, Press
 from feed_publisher.services.letters import Letters
-from feed_publisher.services.pickup import PickupReport, Wanted, pickup
+from feed_publisher.services.manual import DryMail, dry_run, send_test
+from feed_publisher.services.overview import Overview, overview
+from feed_publisher.services.pickup import PickupReport, Wanted, add_by_hand, pickup
 from feed_publisher.services.publish import FeedSite, PublishReport, publish
 from feed_publisher.services.send import Letterhead, SendReport, SendRun, recover
-from feed_publisher.services.subscribe import Subscribe
+from feed_publisher.services.subscribe import ImportReport, Subscribe, with_known_cadence
 
 KEEP_TRYING = timedelta(hours=48)
 """How long a delivery is tried before its entries go into the next issue instead."""
@@ -226,7 +235,7 @@ class App:
         alive = self.recover()
         self.ledger.expire(now - KEEP_TRYING, now)
         issues = self.issuing()
-        rules = {digest.slug: self.rules(digest) for digest in self.settings.digests}
+        rules = self.all_rules()
         opened = issues.resume_preparing(rules, alive, now)
         for each in rules.values():
             opened += issues.open_due(each, now)
@@ -297,6 +306,89 @@ class App:
         digests = {digest.slug: (digest.title, self.sender(digest)) for digest in self.settings.digests}
         return Letters(self.people, self.subscribe, self.templates, self.site_view, digests)
 
-    def new_operation(self) -> str:
-        """A key for a manual send; the same key twice opens one issue."""
-        return uuid.uuid4().hex
+    def all_rules(self) -> dict[str, DigestRules]:
+        """The rules of every digest, by slug."""
+        return {digest.slug: self.rules(digest) for digest in self.settings.digests}
+
+    def overview(self) -> Overview:
+        """What happened and what is due next."""
+        zone = self.settings.site.timezone
+        return overview(
+            self.desk, self.issues, self.ledger, self.issuing(), self.all_rules(), zone, self.rehearsal, self.clock()
+        )
+
+    def next_issue_text(self, digest: str, cadence: Cadence) -> str:
+        """When the next issue comes, for people: "Monday, 23 November 2026 at 07:00"."""
+        rules = self.all_rules().get(digest)
+        if rules is None:
+            return ""
+        due = self.issuing().next_slot(rules, cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
+        return f"{due:%A, %d %B %Y at %H:%M}"
+
+    # --- one thing at a time, for commands
+
+    def relay_text(self) -> str:
+        """Where mail goes, in words."""
+        if self.rehearsal:
+            return "the built-in mailbox (a rehearsal: no mail leaves this computer)"
+        return f"{self.settings.smtp.host}:{self.settings.smtp.port}"
+
+    def resume(self, alive: set[str]) -> list[Issue]:
+        """Continue issues whose preparation was interrupted."""
+        return self.issuing().resume_preparing(self.all_rules(), alive, self.clock())
+
+    def plan(self, slug: str, as_of: datetime | None = None) -> tuple[Plan, str]:
+        """What a manual send would do now, and the subject most readers would see."""
+        rules = self.rules(self.settings.digest(slug))
+        issues = self.issuing()
+        plan = issues.plan(rules, self.clock(), as_of=as_of)
+        return plan, issues.subject(rules, plan, self.clock())
+
+    def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
+        rules = self.rules(self.settings.digest(slug))
+        return self.issuing().open_manual(rules, uuid.uuid4().hex, self.clock(), as_of)
+
+    def preview(self, slug: str, reader: Address | None, as_of: datetime | None) -> Edition | None:
+        """The edition that one reader, or one who has had nothing yet, would get."""
+        rules = self.rules(self.settings.digest(slug))
+        cursor, choice, language = self.issues.digest_start(slug), Choice(everything=0), None
+        if reader is not None:
+            found = self.issues.reader(slug, self.subscribe.key_of(reader), self.rehearsal)
+            if found is None:
+                raise NotFoundError(f"{reader} does not subscribe to {slug}")
+            cursor, choice, language = found.cursor, Choice.parse(found.choice), found.language
+        return self.issuing().preview(rules, cursor, choice, language, self.clock(), as_of)
+
+    def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
+        rules = self.rules(self.settings.digest(slug))
+        return dry_run(self.issuing(), rules, self.people, self.letterhead, self.clock(), as_of)
+
+    async def send_test(
+        self, slug: str, addresses: list[Address], as_of: datetime | None
+    ) -> tuple[str, dict[str, Result]]:
+        """Mail a preview, marked; the subject and what became of each."""
+        edition = self.preview(slug, None, as_of)
+        if edition is None:
+            raise NotFoundError("there is nothing new to show in a test mail")
+        sender = self.sender(self.settings.digest(slug))
+        async with self.relay() as mailer:
+            dead_url = self.letterhead.unsubscribe_url(0)
+            return edition.subject, await send_test(mailer, edition, sender, addresses, self.clock(), dead_url)
+
+    def add_entry(self, draft: Draft) -> Absorbed:
+        """An entry typed in by hand."""
+        return add_by_hand(self.entries, draft, self.clock())
+
+    def change_entry(self, key: str, allowed: Sequence[EntryState], state: EntryState) -> Entry:
+        """Release, hide, withdraw or restore; mail that has not left is corrected in the same step."""
+        entry = self.entries.get(key)
+        changed = self.entries.change_state(entry.number, allowed, state, "", self.clock())
+        self.issuing().revise(self.all_rules(), self.clock())
+        return changed
+
+    def add_subscribers(
+        self, slug: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str
+    ) -> ImportReport:
+        """Rows of a file, or one typed in; a cadence the digest does not offer is refused."""
+        cadences = [cadence.value for cadence in self.settings.digest(slug).cadences]
+        return self.subscribe.add(slug, with_known_cadence(rows, cadences, file), active, file, self.clock())

@@ -104,7 +104,8 @@ class Site(_Section):
     postal_address: str = ""
     imprint_url: HttpUrl = ""
     privacy_url: HttpUrl = ""
-    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#1f5f8b"
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5b70"
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def is_loopback(self) -> bool:

@@ -49,6 +49,15 @@ class Page:
     topic: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedBy:
+    """An issue that carried an entry."""
+
+    id: int
+    digest: str
+    slot: str
+
+
 Decide = Callable[[Mapping[Key, Known], Sequence[Listed]], list[Decision]]
 
 
@@ -70,6 +79,7 @@ class EntryStore(Protocol):
     def change_state(
         self, number: int, allowed: Sequence[EntryState], state: EntryState, reason: str, now: datetime
     ) -> Entry: ...
+    def mailed_in(self, number: int) -> list[CarriedBy]: ...
 
 
 class TopicStore(Protocol):
@@ -192,6 +202,19 @@ class Batch:
     had_nothing: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleEdition:
+    """An edition with mail that has not left and an entry that changed. ``entries``: what is still public of it."""
+
+    id: int
+    issue: int
+    digest: str
+    issue_number: int | None
+    opened_at: datetime
+    language: str
+    entries: tuple[tuple[Entry, TopicRef], ...]
+
+
 class IssueStore(Protocol):
     """Digests, their issues and how an issue gets its deliveries."""
 
@@ -206,9 +229,17 @@ class IssueStore(Protocol):
     def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]: ...
     def groups(self, audience: Audience, now: datetime) -> list[ReaderGroup]: ...
     def claim_slot(
-        self, digest: str, slot: str, state: IssueState, reason: str, rehearsal: bool, owner: str, now: datetime
+        self,
+        digest: str,
+        slot: str,
+        state: IssueState,
+        reason: str,
+        rehearsal: bool,
+        owner: str,
+        now: datetime,
+        through: int | None = None,
     ) -> Issue | None:
-        """The new issue, or None when another process has the slot."""
+        """The new issue, through the current sequence or an earlier one; None when another process has the slot."""
         ...
 
     def preparing(self) -> list[Issue]: ...
@@ -222,6 +253,14 @@ class IssueStore(Protocol):
         """Store a batch, or the part of it before the first reader who is busy or changed; up to where it got."""
         ...
 
+    def stale_editions(self) -> list[StaleEdition]: ...
+    def replace_edition(
+        self, stale: StaleEdition, renewed: Edition | None, templates: Mapping[str, str], now: datetime
+    ) -> int:
+        """Repoint deliveries never attempted; without a renewed edition they are excluded. How many moved."""
+        ...
+
+    def reader(self, digest: str, address_key: str, rehearsal: bool) -> Reader | None: ...
     def freeze(self, issue: Issue, state: IssueState, subject: str, now: datetime) -> Issue: ...
     def get(self, number: int) -> Issue: ...
     def newest(self, limit: int, digest: str | None = None) -> list[Issue]: ...
@@ -402,6 +441,7 @@ class PeopleStore(Protocol):
     def view(self, subscription: int) -> SubscriberView | None: ...
     def page(self, digest: str | None, after: int, limit: int) -> list[SubscriberView]: ...
     def find(self, address_key: str) -> list[SubscriberView]: ...
+    def count_active(self, digest: str) -> int: ...
     def letters(self, limit: int) -> list[Letter]: ...
     def letter_sent(self, subscription: int) -> None: ...
     def suppress(self, address_key: str, reason: str, now: datetime) -> bool: ...

@@ -54,9 +54,12 @@ def due_at(slot: Slot, clock: Clock) -> datetime:
 
 def latest_slot(cadence: Cadence, weekday: int, clock: Clock, now: datetime) -> Slot:
     """The newest slot that is due for this clock at ``now``; weekday 0 is Monday."""
-    day = _slot_day(cadence, weekday, now.astimezone(ZoneInfo(clock.zone)).date())
-    slot = Slot(day, cadence)
-    return slot if due_at(slot, clock) <= now else _step(slot, -1)
+    # From tomorrow back: a clock set back over midnight shows yesterday's date after today's slot was due.
+    tomorrow = now.astimezone(ZoneInfo(clock.zone)).date() + timedelta(days=1)
+    slot = Slot(_slot_day(cadence, weekday, tomorrow), cadence)
+    while due_at(slot, clock) > now:
+        slot = _step(slot, -1)
+    return slot
 
 
 def next_slot(cadence: Cadence, weekday: int, clock: Clock, now: datetime) -> Slot:
@@ -75,10 +78,10 @@ def parse_time(text: str) -> time:
     return time(int(hour), int(minute or 0))
 
 
-def _slot_day(cadence: Cadence, weekday: int, today: date) -> date:
+def _slot_day(cadence: Cadence, weekday: int, day: date) -> date:
     if cadence is Cadence.DAILY:
-        return today
-    return today - timedelta(days=(today.weekday() - weekday) % 7)
+        return day
+    return day - timedelta(days=(day.weekday() - weekday) % 7)
 
 
 def _step(slot: Slot, count: int) -> Slot:

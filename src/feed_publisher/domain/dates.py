@@ -13,8 +13,10 @@ SECOND = timedelta(seconds=1)
 def publication_dates(drafts: Sequence[Draft], first_seen: datetime, taken: Container[datetime]) -> list[datetime]:
     """One date per draft, in whole seconds. Undated ones get first-seen time minus their place in the listing.
 
-    Undated dates fall from the top of the listing down and are unique: none is in ``taken`` or in the future.
+    Undated dates fall from the top of the listing down and are unique: none is in ``taken``, in the future, or the
+    date of another draft.
     """
+    given = {draft.published.replace(microsecond=0) for draft in drafts if draft.published is not None}
     ceiling = first_seen.replace(microsecond=0)
     dates = []
     for draft in drafts:
@@ -22,7 +24,7 @@ def publication_dates(drafts: Sequence[Draft], first_seen: datetime, taken: Cont
             dates.append(draft.published.replace(microsecond=0))
             continue
         date = min(ceiling, first_seen.replace(microsecond=0) - draft.place * SECOND)
-        while date in taken:
+        while date in taken or date in given:
             date -= SECOND
         ceiling = date - SECOND
         dates.append(date)

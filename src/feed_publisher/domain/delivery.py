@@ -98,17 +98,16 @@ def verdict(result: Result, tries: int, now: datetime) -> Verdict:
     suppress it; 5.7.x and the like are about us (the delivery is refused, the reader is not).
     """
     reply = result.reply
-    if reply is None:
+    if reply is not None and result.stage is Stage.BODY and 200 <= reply.code < 300:
+        return Verdict(state=DeliveryState.SENT)
+    if reply is None or reply.code < 400:  # no answer, or one that has no meaning here
+        said = result.reason or (str(reply) if reply else "")
         if result.stage is Stage.BODY:
-            return Verdict(
-                state=DeliveryState.UNKNOWN, reason=result.reason or "the connection ended before the answer"
-            )
+            return Verdict(state=DeliveryState.UNKNOWN, reason=said or "the connection ended before the answer")
         # One that makes the relay hang up goes behind the others, so it cannot stop them.
         behind = None if result.stage is Stage.CONNECT else now + CUT_PAUSE
-        return Verdict(state=DeliveryState.QUEUED, reason=result.reason, due_at=behind)
-    if result.stage is Stage.BODY and 200 <= reply.code < 300:
-        return Verdict(state=DeliveryState.SENT)
-    if is_relay_trouble(reply):
+        return Verdict(state=DeliveryState.QUEUED, reason=said, due_at=behind)
+    if is_relay_trouble(reply) or result.stage is Stage.CONNECT:
         return Verdict(state=DeliveryState.QUEUED, reason=str(reply))
     if 400 <= reply.code < 500:
         wait = BACKOFF[min(tries, len(BACKOFF) - 1)]

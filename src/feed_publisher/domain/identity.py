@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from feed_publisher.domain.model import Draft
 
@@ -37,30 +37,55 @@ class Key:
     value: str
 
 
-_TRACKING = re.compile(r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi|vero_id|wt_mc)$")
-_URI = re.compile(r"^[a-z][a-z0-9+.-]*:\S+$", re.IGNORECASE)
+_TRACKING = re.compile(
+    r"^(utm_\w+|fbclid|gclid|dclid|msclkid|mc_cid|mc_eid|igshid|yclid|_hsenc|_hsmi|vero_id|wt_mc)$", re.IGNORECASE
+)
+_URI = re.compile(r"^(https?|urn|tag|info|doi|ark|ni):\S+$", re.IGNORECASE)
+"""Ids that mean the same everywhere. ``article:12`` is a URI by its form only: two systems may both use it."""
+_STYLES = str.maketrans({**dict.fromkeys('’‘‚‛ʼ“”„‟«»‹›"`´', "'"), **dict.fromkeys("–—‐‑‒―−", "-")})
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]")
+_NO_WORD = re.compile(r"[^\w\s]")
+_FRONT_PAGE = re.compile(r"(//[^/?]*)?")
+_PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 NEAR_SAME = 0.85
 DOUBTFUL = 0.6
 NEIGHBOURHOOD = 2
 
 
+def plain(text: str) -> str:
+    """Text without what is mere style: case, spacing, kinds of quotes and dashes, invisible characters."""
+    styled = _INVISIBLE.sub("", text).translate(_STYLES)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", styled).casefold())
+    return " ".join(_INVISIBLE.sub("", folded).translate(_STYLES).split())
+
+
 def normalise(text: str) -> str:
-    """Text reduced to what a reader would call the same: no case, punctuation marks unified, single spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    folded = folded.translate(str.maketrans("’‘“”–—‐‑", "''\"\"----"))
-    return " ".join(re.sub(r"[^\w\s]", " ", folded).split())
+    """Text reduced to its words: no punctuation either. Currencies, +, % and # stay: "C++" is not "C"."""
+    return " ".join(_NO_WORD.sub(_word_part, plain(text)).split())
 
 
 def canonical_link(link: str) -> str:
-    """The form in which links are compared: no scheme, www., fragment, tracking parameters or last slash."""
-    parts = urlsplit(link.strip())
-    host = (parts.hostname or "").removeprefix("www.")
-    if parts.port and parts.port not in (80, 443):
-        host += f":{parts.port}"
-    kept = [
-        (name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(name)
-    ]
-    return urlunsplit(("", host, parts.path.rstrip("/"), urlencode(sorted(kept)), ""))
+    """The form in which links are compared: no scheme, www., fragment, tracking parameters or last slash.
+
+    What is no address at all is compared as it is written.
+    """
+    try:
+        parts = urlsplit(link.strip())
+        host = ".".join(_label(label) for label in (parts.hostname or "").rstrip(".").removeprefix("www.").split("."))
+        if parts.port and parts.port not in (80, 443):
+            host += f":{parts.port}"
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        kept = sorted((name, value) for name, value in pairs if not _TRACKING.match(name))
+        path = _PERCENT.sub(lambda code: code[0].upper(), quote(parts.path, safe="/%:@!$&'()*+,;=~"))
+        return urlunsplit(("", host, path.rstrip("/"), urlencode(kept), ""))
+    except ValueError:
+        return link.strip()
+
+
+def identifying_link(link: str | None) -> str | None:
+    """The canonical link, or None for one that leads to no particular article: empty, or a front page."""
+    canonical = canonical_link(link) if link else ""
+    return None if _FRONT_PAGE.fullmatch(canonical) else canonical
 
 
 def keys_of(draft: Draft, source: str) -> tuple[Key, ...]:
@@ -73,9 +98,15 @@ def keys_of(draft: Draft, source: str) -> tuple[Key, ...]:
     if draft.explicit_id:
         scope = SITE if _URI.match(draft.explicit_id) else source
         keys.append(Key(scope, KeyKind.ID, _short(draft.explicit_id)))
-    if draft.link:
-        keys.append(Key(SITE, KeyKind.LINK, _short(canonical_link(draft.link))))
-    return tuple(keys) or (*_text_key(draft), title_key(draft, source))
+    link = identifying_link(draft.link)
+    if link is not None:
+        keys.append(Key(SITE, KeyKind.LINK, _short(link)))
+    return tuple(keys) or text_keys(draft, source)
+
+
+def text_keys(draft: Draft, source: str) -> tuple[Key, ...]:
+    """The keys of a draft that only its text can tell from others."""
+    return (*_text_key(draft), title_key(draft, source))
 
 
 def title_key(draft: Draft, source: str) -> Key:
@@ -83,9 +114,14 @@ def title_key(draft: Draft, source: str) -> Key:
     return Key(source, KeyKind.TITLE, _hash(normalise(draft.title) or draft.title, *_names(draft.authors)))
 
 
+def link_title_key(draft: Draft) -> Key:
+    """The key of a doubtful draft: it has the link of another article but a title of its own."""
+    return Key(SITE, KeyKind.TEXT, _hash("link", identifying_link(draft.link) or "", normalise(draft.title)))
+
+
 def is_textual(draft: Draft) -> bool:
-    """Whether the draft has neither id nor link, so only its text can tell which entry it is."""
-    return not draft.explicit_id and not draft.link
+    """Whether the draft has neither id nor identifying link, so only its text can tell which entry it is."""
+    return not draft.explicit_id and identifying_link(draft.link) is None
 
 
 def summary_likeness(one: str, other: str) -> float:
@@ -128,12 +164,31 @@ def _text_key(draft: Draft) -> tuple[Key, ...]:
     return (Key(SITE, KeyKind.TEXT, _hash(normalise(draft.title), *_names(draft.authors), normalise(draft.summary))),)
 
 
+def _word_part(match: re.Match[str]) -> str:
+    """Vowel signs belong to their word; a few symbols are words of their own; other marks part words."""
+    character = match[0]
+    category = unicodedata.category(character)
+    if category.startswith("M"):
+        return character
+    return f" {character} " if category == "Sc" or character in "%#+" else " "
+
+
+def _label(label: str) -> str:
+    """A label of a host in Unicode, so that both ways of writing it are the same."""
+    if not label.startswith("xn--"):
+        return unicodedata.normalize("NFC", label)
+    try:
+        return label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+
+
 def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(normalise(name) for name in authors))
 
 
 def _hash(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:40]
+    return hashlib.sha256("\x1f".join(parts).encode(errors="surrogatepass")).hexdigest()[:40]
 
 
 def _short(value: str) -> str:

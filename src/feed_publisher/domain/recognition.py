@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from feed_publisher.domain.identity import (
+    DOUBTFUL,
     NEAR_SAME,
     Key,
     KeyKind,
     Likeness,
-    is_textual,
     keys_of,
+    link_title_key,
     normalise,
+    plain,
     retitled,
     summary_likeness,
+    text_keys,
     title_key,
 )
 from feed_publisher.domain.model import Draft
@@ -70,53 +73,74 @@ class Decision:
 
 def wanted_keys(drafts: Iterable[Draft], source: str) -> set[Key]:
     """All keys that ``recognise`` will ask for."""
-    return {key for draft in drafts for key in keys_of(draft, source)}
+    return {
+        key for draft in drafts for key in (*keys_of(draft, source), *text_keys(draft, source), link_title_key(draft))
+    }
 
 
 def recognise(
     drafts: Sequence[Draft], source: str, known: Mapping[Key, Known], listed: Sequence[Listed]
 ) -> list[Decision]:
     """One decision per article of a document, in its order; the same article twice becomes one with both topics."""
-    shared_links = _shared_links(drafts)
-    found: list[tuple[Draft, tuple[Key, ...], Known | None]] = []
-    doubts: list[Decision] = []
-    for draft in _merged(drafts, source, doubts):
-        keys = tuple(key for key in keys_of(draft, source) if key not in shared_links)
-        found.append((draft, keys, next((known[key] for key in keys if key in known), None)))
+    articles, doubts = _merged(drafts, source)
+    found = [(draft, keys, _hit(draft, keys, known)) for draft, keys in articles]
     still_there = {hit.number for _, _, hit in found if hit}
     gone = [old for old in listed if old.known.number not in still_there]
     shifts = [(draft.place, hit.number) for draft, _, hit in found if hit]
     decisions = [
-        _known(draft, keys, hit, source) if hit else _unknown(draft, keys, source, gone, _shift(draft, shifts, listed))
+        _known(draft, keys, hit, source, known)
+        if hit
+        else _unknown(draft, keys, source, gone, _shift(draft, shifts, listed))
         for draft, keys, hit in found
     ]
-    return decisions + [_settle_doubt(doubt, known) for doubt in doubts]
+    decisions += [_settle_doubt(doubt, known) for doubt in doubts]
+    return sorted(decisions, key=lambda decision: decision.draft.place)
 
 
 def is_significant(draft: Draft, known: Known) -> bool:
-    """Whether a reader would notice: other words in title, byline, summary or content. Spacing and case are minor."""
+    """Whether a reader would notice. Spacing, case and the style of quotes and dashes are minor, all else counts."""
     return (
-        normalise(draft.title) != normalise(known.title)
-        or draft.authors != known.authors
-        or normalise(draft.summary) != normalise(known.summary)
-        or normalise(draft.content_html) != normalise(known.content_html)
+        plain(draft.title) != plain(known.title)
+        or [plain(name) for name in draft.authors] != [plain(name) for name in known.authors]
+        or plain(draft.summary) != plain(known.summary)
+        or plain(draft.content_html) != plain(known.content_html)
     )
 
 
-def _known(draft: Draft, keys: tuple[Key, ...], hit: Known, source: str) -> Decision:
+def _hit(draft: Draft, keys: tuple[Key, ...], known: Mapping[Key, Known]) -> Known | None:
+    by_link = not draft.explicit_id and not _is_textual(keys)
+    asked = (link_title_key(draft), *keys) if by_link else keys
+    return next((known[key] for key in asked if key in known), None)
+
+
+def _known(draft: Draft, keys: tuple[Key, ...], hit: Known, source: str, known: Mapping[Key, Known]) -> Decision:
     owned = hit.source == source
+    ids = tuple(key for key in keys if key.kind is KeyKind.ID)
+    if owned and ids and not any(key in known for key in ids) and _is_other_article(draft, hit):
+        reason = (
+            f"has the link of “{hit.title}”, but another id, title and summary: "
+            "release it if it is another article, else hide it"
+        )
+        return Decision(verb=Verb.HOLD, draft=draft, keys=ids, reason=reason)
     verb = Verb.CHANGE if owned and is_significant(draft, hit) else Verb.KEEP
     return Decision(verb=verb, draft=draft, keys=keys, known=hit, owned=owned)
 
 
+def _is_other_article(draft: Draft, hit: Known) -> bool:
+    """A link alone does not make one of two articles that have neither title nor summary in common."""
+    if not draft.summary or not hit.summary or normalise(draft.title) == normalise(hit.title):
+        return False
+    return summary_likeness(draft.summary, hit.summary) < DOUBTFUL
+
+
 def _unknown(draft: Draft, keys: tuple[Key, ...], source: str, gone: list[Listed], shift: int) -> Decision:
-    if is_textual(draft):
+    if _is_textual(keys):
         for old in gone:
             apart = draft.place - shift - old.place
             likeness = retitled(draft, old.known.title, old.known.authors, old.known.summary, apart)
             if likeness is Likeness.SAME:
                 gone.remove(old)
-                return _known(draft, keys, old.known, source)
+                return _known(draft, keys, old.known, source, {})
             if likeness is Likeness.DOUBT:
                 reason = (
                     f"may be “{old.known.title}” under a new title: release it if it is another article, else hide it"
@@ -125,37 +149,60 @@ def _unknown(draft: Draft, keys: tuple[Key, ...], source: str, gone: list[Listed
     return Decision(verb=Verb.NEW, draft=draft, keys=keys)
 
 
-def _merged(drafts: Sequence[Draft], source: str, doubts: list[Decision]) -> list[Draft]:
-    """Drafts of one document that share a key become one; equal titles with other summaries go to ``doubts``."""
-    merged: list[Draft] = []
+Article = tuple[Draft, tuple[Key, ...]]
+
+
+def _merged(drafts: Sequence[Draft], source: str) -> tuple[list[Article], list[Decision]]:
+    """Drafts of one document that share a key become one, with both topics; those that contradict it are doubts."""
+    articles: list[Article] = []
+    doubts: dict[tuple[Key, ...], Decision] = {}
     at: dict[Key, int] = {}
     shared_links = _shared_links(drafts)
     for draft in drafts:
-        keys = [key for key in keys_of(draft, source) if key not in shared_links]
+        keys = tuple(key for key in keys_of(draft, source) if key not in shared_links) or text_keys(draft, source)
         index = next((at[key] for key in keys if key in at), None)
         if index is None:
-            at.update((key, len(merged)) for key in keys)
-            merged.append(draft)
-        elif is_textual(draft) and _contradicts(draft, merged[index]):
-            doubts.append(_doubt(draft, source))
-        else:
-            first = merged[index]
-            merged[index] = replace(first, topics=tuple(dict.fromkeys(first.topics + draft.topics)))
-    return merged
+            at.update((key, len(articles)) for key in keys)
+            articles.append((draft, keys))
+            continue
+        first, first_keys = articles[index]
+        if not _contradicts(draft, keys, first):
+            articles[index] = (_with_topics_of(first, draft), first_keys)
+            continue
+        doubt = _doubt(draft, keys, source)
+        same = doubts.get(doubt.keys)
+        doubts[doubt.keys] = replace(same, draft=_with_topics_of(same.draft, draft)) if same else doubt
+    return articles, list(doubts.values())
 
 
-def _contradicts(one: Draft, other: Draft) -> bool:
-    return bool(one.summary and other.summary) and summary_likeness(one.summary, other.summary) < NEAR_SAME
+def _with_topics_of(first: Draft, second: Draft) -> Draft:
+    return replace(first, topics=tuple(dict.fromkeys(first.topics + second.topics)))
 
 
-def _doubt(draft: Draft, source: str) -> Decision:
-    own_title = title_key(draft, source)
-    keys = tuple(key for key in keys_of(draft, source) if key != own_title)
-    reason = (
-        "has the title and authors of another article in the same listing but another summary: "
-        "release it if it is another article, else hide it"
-    )
-    return Decision(verb=Verb.HOLD, draft=draft, keys=keys, reason=reason)
+def _is_textual(keys: tuple[Key, ...]) -> bool:
+    return any(key.kind is KeyKind.TITLE for key in keys)
+
+
+def _contradicts(one: Draft, keys: tuple[Key, ...], other: Draft) -> bool:
+    """Whether a draft is hardly the article it shares a key with: titles and links are weaker than ids."""
+    likeness = summary_likeness(one.summary, other.summary)
+    if _is_textual(keys):
+        return bool(one.summary and other.summary) and likeness < NEAR_SAME
+    if one.explicit_id:
+        return False
+    return normalise(one.title) != normalise(other.title) and likeness < NEAR_SAME
+
+
+def _doubt(draft: Draft, keys: tuple[Key, ...], source: str) -> Decision:
+    if _is_textual(keys):
+        own_title = title_key(draft, source)
+        own_keys = tuple(key for key in keys if key != own_title)
+        what = "the title and authors of another article in the same listing but another summary"
+    else:
+        own_keys = (link_title_key(draft),)
+        what = "the link of another article in the same listing but another title"
+    reason = f"has {what}: release it if it is another article, else hide it"
+    return Decision(verb=Verb.HOLD, draft=draft, keys=own_keys, reason=reason)
 
 
 def _settle_doubt(doubt: Decision, known: Mapping[Key, Known]) -> Decision:

@@ -19,7 +19,7 @@ def slugify(heading: str) -> str:
     ascii_text = unicodedata.normalize("NFKD", heading.translate(_TRANSLITERATED)).encode("ascii", "ignore").decode()
     ascii_text = re.sub(r"['’`]", "", ascii_text)
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:80].strip("-")
-    return slug or "t-" + hashlib.sha256(heading_key(heading).encode()).hexdigest()[:8]
+    return slug or "t-" + hashlib.sha256(heading_key(heading).encode(errors="replace")).hexdigest()[:8]
 
 
 def free_slug(heading: str, taken: Container[str]) -> str:

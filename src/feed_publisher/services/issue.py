@@ -110,10 +110,12 @@ class Issues:
 
     # --- what would be sent
 
-    def plan(self, rules: DigestRules, now: datetime, cadence: Cadence | None = None) -> Plan:
+    def plan(
+        self, rules: DigestRules, now: datetime, cadence: Cadence | None = None, as_of: datetime | None = None
+    ) -> Plan:
         """Recipients and entries of an issue opened now, without changing anything."""
         groups = self._store.groups(Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), now)
-        stock = self._stock(rules, min((group.cursor for group in groups), default=0), self._store.current_sequence())
+        stock = self._stock(rules, min((group.cursor for group in groups), default=0), self._through(as_of))
         readers, entries, most = 0, set[int](), 0
         sample: tuple[Line, ...] = ()
         language = rules.language
@@ -133,13 +135,33 @@ class Issues:
             language=language,
         )
 
+    def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:
+        """The subject that most readers of a plan would see."""
+        return self._render(rules, plan.sample, plan.language, None, now).subject if plan.sample else ""
+
     def preview(
-        self, rules: DigestRules, cursor: int, choice: Choice, language: str | None, now: datetime
+        self, rules: DigestRules, cursor: int, choice: Choice, language: str | None, now: datetime, as_of: datetime | None
     ) -> Edition | None:
         """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
-        stock = self._stock(rules, cursor, self._store.current_sequence())
+        stock = self._stock(rules, cursor, self._through(as_of))
         lines = self._lines(select(stock.candidates, choice, cursor, stock.through), stock)
         return self._render(rules, lines, language or rules.language, None, now) if lines else None
+
+    def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
+        """Every reader a manual send would mail now, with their edition; changes nothing."""
+        audience = Audience(digest=rules.slug, cadence=None, rehearsal=self._rehearsal)
+        through, after = self._through(as_of), 0
+        while readers := self._store.readers(audience, after, BATCH, now):
+            stock = self._stock(rules, min(reader.cursor for reader in readers), through)
+            wanted = [reader for reader in readers if not reader.suppressed]
+            for lines, language, group in self._grouped(rules, wanted, stock, self._rehearsal):
+                if lines:
+                    edition = self._render(rules, lines, language, None, now)
+                    yield from ((reader, edition) for reader in group)
+            after = readers[-1].subscription
+
+    def _through(self, as_of: datetime | None) -> int:
+        return self._store.current_sequence() if as_of is None else self._store.sequence_at(as_of)
 
     # --- opening
 
@@ -152,12 +174,26 @@ class Issues:
                 opened.append(issue)
         return opened
 
-    def open_manual(self, rules: DigestRules, operation: str, now: datetime) -> Issue | None:
-        """The manual send: every active reader, at once. None when there is nothing new for anybody."""
-        if self.plan(rules, now).recipients == 0:
+    def open_manual(
+        self, rules: DigestRules, operation: str, now: datetime, as_of: datetime | None = None
+    ) -> Issue | None:
+        """The manual send: every active reader, at once. None when there is nothing new for anybody.
+
+        It is its own approval. The same operation key again opens no second issue.
+        """
+        if self.plan(rules, now, as_of=as_of).recipients == 0:
             return None
         slot = f"manual:{operation}"
-        issue = self._store.claim_slot(rules.slug, slot, IssueState.PREPARING, "", self._rehearsal, self._owner, now)
+        issue = self._store.claim_slot(
+            rules.slug,
+            slot,
+            IssueState.PREPARING,
+            "",
+            self._rehearsal,
+            self._owner,
+            now,
+            None if as_of is None else self._through(as_of),
+        )
         return self.prepare(rules, issue, now) if issue else None
 
     def resume_preparing(self, rules: Mapping[str, DigestRules], alive: set[str], now: datetime) -> list[Issue]:
@@ -211,6 +247,26 @@ class Issues:
             )
             self._desk.tell(f"skipped {rules.slug} {slot}", sentence, now)
 
+    def revise(self, rules: Mapping[str, DigestRules], now: datetime) -> int:
+        """Bring mail that has not left up to date with corrections and withdrawals; how many editions changed.
+
+        Deliveries that were ever attempted keep their bytes. An edition left empty excludes its readers.
+        """
+        stale = self._store.stale_editions()
+        for edition in stale:
+            if edition.digest not in rules:
+                continue
+            lines = [
+                Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in edition.entries
+            ]
+            renewed = None
+            if lines:
+                each = rules[edition.digest]
+                renewed = self._render(each, lines, edition.language, edition.issue_number, edition.opened_at)
+            templates = {self._press.templates.hash: self._press.templates.source}
+            self._store.replace_edition(edition, renewed, templates, now)
+        return len(stale)
+
     # --- preparing
 
     def prepare(self, rules: DigestRules, issue: Issue, now: datetime) -> Issue:
@@ -233,7 +289,8 @@ class Issues:
             if reached == after:
                 return self._store.get(issue.id)
             after = reached
-        return self._store.freeze(issue, IssueState.DRAFT if rules.needs_approval else IssueState.READY, subject, now)
+        waits = rules.needs_approval and slot is not None
+        return self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now)
 
     def _batch(
         self,

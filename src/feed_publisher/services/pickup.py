@@ -110,3 +110,11 @@ def _absorb(source: Wanted, document: SourceDocument, reading: Reading, entries:
 
 def _with_topics(draft: Draft, source: Wanted) -> Draft:
     return replace(draft, topics=source.topics or draft.topics or (DEFAULT_TOPIC,))
+
+
+def add_by_hand(entries: EntryStore, draft: Draft, now: datetime) -> Absorbed:
+    """An entry somebody typed in: recognised like any other, from a source of its own."""
+    source = Wanted(slug="by-hand", location="", kind="hand")
+    entries.add_source(source.slug, source.kind, now)
+    document = SourceDocument(name=f"typed in {now.isoformat()}", fingerprint="")
+    return _absorb(source, document, Reading(drafts=(draft,)), entries, now)

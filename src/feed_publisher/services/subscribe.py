@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -157,3 +157,15 @@ class Subscribe:
             subject = (letter.subscription << REQUEST_BITS) + letter.request
             return f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"
         return f"{self._base_url}/unsubscribe/{make_token(Purpose.UNSUBSCRIBE, letter.subscription, key_id, key)}"
+
+
+def with_known_cadence(
+    rows: Iterator[SubscriberRow | Problem], cadences: Sequence[str], file: str
+) -> Iterator[SubscriberRow | Problem]:
+    """Refuse rows that ask for a cadence the digest does not offer."""
+    for row in rows:
+        if isinstance(row, SubscriberRow) and row.cadence and row.cadence not in cadences:
+            reason = f"{row.cadence!r} is not offered; choose {' or '.join(cadences)}, or leave it empty"
+            yield Problem(where=f"{file}:{row.line}", reason=reason)
+        else:
+            yield row

@@ -20,10 +20,12 @@ class Database:
 
     On SQLite a write begins IMMEDIATE (a deferred one that reads first loses updates), and ``durable`` runs on
     connections with synchronous=FULL: what it commits survives a power cut. PostgreSQL does both by itself.
+    ``busy_timeout`` (SQLite only) is in milliseconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_timeout: int = BUSY_TIMEOUT) -> None:
         self.url = make_url(url)
+        self._busy_timeout = busy_timeout
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.name = self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
         self._engine = self._create("NORMAL")
@@ -33,15 +35,15 @@ class Database:
         if not self.is_sqlite:
             url = self.url.set(drivername="postgresql+psycopg")
             return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
-        engine = create_engine(self.url, connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT / 1000})
-        event.listen(engine, "connect", _prepare(synchronous))
+        engine = create_engine(self.url, connect_args={"isolation_level": None, "timeout": self._busy_timeout / 1000})
+        event.listen(engine, "connect", _prepare(synchronous, self._busy_timeout))
         event.listen(engine, "begin", _begin)
         return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, from one snapshot."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        with self._translated(), self._reader() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -55,6 +57,11 @@ class Database:
         """A write that is on the disk when it returns: for marks and results."""
         with self._translated(), self._writer(self._durable) as connection, connection.begin():
             yield connection
+
+    def _reader(self) -> Connection:
+        connection = self._engine.connect()
+        # PostgreSQL's default takes a new snapshot for every statement.
+        return connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
 
     def _writer(self, engine: Engine) -> Connection:
         return engine.connect().execution_options(begin="BEGIN IMMEDIATE")
@@ -88,16 +95,18 @@ _ADVICE = {
     "unable to open": "does the folder exist and may this user write to it?",
     "readonly": "this user may not write to it; change its owner or run as that user",
     "disk is full": "free some space; nothing was half-written",
+    "No space left": "free some space; nothing was half-written",
     "disk I/O": "check the disk; nothing was half-written",
     "connection": "is the server running, and is database.url right?",
 }
 
 
-def _prepare(synchronous: str) -> Any:
+def _prepare(synchronous: str, busy_timeout: int) -> Any:
     def on_connect(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA busy_timeout = {busy_timeout}")
+        if _may_be_ours(cursor):
+            cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
@@ -105,8 +114,19 @@ def _prepare(synchronous: str) -> Any:
     return on_connect
 
 
+def _may_be_ours(cursor: Any) -> bool:
+    """Another program's file is left as it is: the journal mode would stay in it."""
+    tables = {name for (name,) in cursor.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return not tables or "entry_revision" in tables
+
+
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def lock_site(connection: Connection) -> None:
+    """Let one transaction at a time decide what is new to the site; on SQLite every write does so by itself."""
+    connection.execute(text("UPDATE counter SET value = value WHERE name = 'sequence'"))
 
 
 def lock_counter(connection: Connection, name: str, count: int) -> int:

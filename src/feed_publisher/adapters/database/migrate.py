@@ -24,8 +24,10 @@ def migrate(database: Database, now: datetime) -> None:
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(7266)"))
-        if _version(connection, database.name) != HEAD:
+        version = _version(connection, database.name)
+        if version != HEAD:
             _upgrade(connection)
+        if version is None:
             _first_rows(connection, now)
 
 

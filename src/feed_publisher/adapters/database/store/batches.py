@@ -17,7 +17,7 @@ from feed_publisher.adapters.database.schema import (
     template,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.cursors import cursor_of
+from feed_publisher.adapters.database.store.cursors import cursor_of, move_cursors
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.issue import Edition, Issue, IssueState, SubscriptionState
@@ -58,7 +58,8 @@ def _obstacles(connection: Connection, opened: Issue, cursors: dict[int, int]) -
     gone: set[int] = set()
     for chunk in chunks(sorted(cursors), 500):
         query = select(subscription.c.id, subscription.c.state, cursor_of(opened.rehearsal).label("cursor_value"))
-        for row in connection.execute(query.where(subscription.c.id.in_(chunk)).with_for_update()):
+        query = query.where(subscription.c.id.in_(chunk)).order_by(subscription.c.id)
+        for row in connection.execute(query.with_for_update()):
             if row.state != SubscriptionState.ACTIVE:
                 gone.add(row.id)
             elif row.cursor_value != cursors[row.id]:
@@ -129,7 +130,5 @@ def _insert(
 
 
 def _move_cursors(connection: Connection, opened: Issue, subscriptions: Sequence[int]) -> None:
-    column = subscription.c.rehearsed_cursor if opened.rehearsal else subscription.c.cursor
     for chunk in chunks(subscriptions, 500):
-        mine = and_(subscription.c.id.in_(chunk), column < opened.through)
-        connection.execute(update(subscription).where(mine).values({column: opened.through}))
+        move_cursors(connection, chunk, opened)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from feed_publisher.adapters.database.schema import delivery, issue, subscription
-from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.delivery import NOT_RECEIVED, DeliveryState
 
 
 def cursor_of(rehearsal: bool) -> ColumnElement[int]:
@@ -22,23 +23,49 @@ def cursor_of(rehearsal: bool) -> ColumnElement[int]:
 def put_cursors_back(connection: Connection, ended: ColumnElement[bool]) -> None:
     """For deliveries that end without possible acceptance: their entries come in the next issue.
 
-    ``ended`` selects deliveries that are about to leave an unfinished state.
+    ``ended`` selects deliveries that are about to leave an unfinished state; they stay locked until commit, so none
+    is claimed meanwhile. A reader who has had a later issue (the delivery was resent by hand) stays where he is:
+    going back would repeat that issue.
     """
+    locked = select(delivery.c.id).where(ended).with_for_update(of=delivery).subquery()
+    if not connection.execute(select(func.count()).select_from(locked)).scalar():
+        return
+    its = issue.alias("its_issue")
     for column, rehearsal in ((subscription.c.cursor, False), (subscription.c.rehearsed_cursor, True)):
         back = (
             select(func.min(delivery.c.from_sequence))
-            .join(issue, issue.c.id == delivery.c.issue_id)
-            .where(ended, delivery.c.subscription_id == subscription.c.id, issue.c.rehearsal.is_(rehearsal))
+            .join(its, its.c.id == delivery.c.issue_id)
+            .where(ended, delivery.c.subscription_id == subscription.c.id, its.c.rehearsal.is_(rehearsal))
             .correlate(subscription)
             .scalar_subquery()
         )
         concerned = (
             select(delivery.c.subscription_id)
-            .join(issue, issue.c.id == delivery.c.issue_id)
-            .where(ended, issue.c.rehearsal.is_(rehearsal))
+            .join(its, its.c.id == delivery.c.issue_id)
+            .where(ended, its.c.rehearsal.is_(rehearsal), ~had_later(rehearsal))
         )
         lower = and_(subscription.c.id.in_(concerned), column > back)
         connection.execute(update(subscription).where(lower).values({column: back}))
+
+
+def move_cursors(connection: Connection, subscriptions: Any, its_issue: Any) -> None:
+    """These subscriptions have, or are about to get, everything up to an issue's ``through``."""
+    column = subscription.c.rehearsed_cursor if its_issue.rehearsal else subscription.c.cursor
+    behind = and_(subscription.c.id.in_(subscriptions), column < its_issue.through)
+    connection.execute(update(subscription).where(behind).values({column: its_issue.through}))
+
+
+def had_later(rehearsal: bool) -> ColumnElement[bool]:
+    """The reader of a delivery has had, or may be about to have, a later one of the same digest."""
+    later, its = delivery.alias("later"), issue.alias("later_issue")
+    return (
+        select(later.c.id)
+        .join(its, its.c.id == later.c.issue_id)
+        .where(later.c.subscription_id == delivery.c.subscription_id, later.c.id > delivery.c.id)
+        .where(later.c.state.not_in(NOT_RECEIVED), its.c.rehearsal.is_(rehearsal))
+        .correlate(delivery)
+        .exists()
+    )
 
 
 def expire_waiting(connection: Connection, subscriptions: Sequence[int], now: datetime) -> None:

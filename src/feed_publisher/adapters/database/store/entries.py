@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, select, tuple_, update
 
-from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import (
+    digest,
+    edition,
+    edition_entry,
     entry,
     entry_key,
     entry_revision,
     entry_topic,
+    issue,
     listing,
     source,
     source_document,
@@ -28,7 +33,11 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.identity import Key, KeyKind
 from feed_publisher.domain.model import Entry, EntryState, Problem
 from feed_publisher.domain.recognition import Known, Listed
-from feed_publisher.ports import Absorbed, Decide, Page, SourceDocument
+from feed_publisher.ports import Absorbed, CarriedBy, Decide, Page, SourceDocument
+
+_KEY_PREFIX = re.compile(r"[0-9a-f-]{6,36}")
+_LOWEST_KEY = "00000000-0000-0000-0000-000000000000"
+_HIGHEST_KEY = _LOWEST_KEY.replace("0", "f")
 
 
 class SqlEntryStore:
@@ -65,6 +74,7 @@ class SqlEntryStore:
         self, slug: str, document: SourceDocument, keys: set[Key], decide: Decide, now: datetime, feed_only: bool
     ) -> Absorbed:
         with self._database.write() as connection:
+            lock_site(connection)  # two sources may bring the same article at the same moment
             locked = select(source.c.id).where(source.c.slug == slug).with_for_update()
             number = connection.execute(locked).scalar_one()
             connection.execute(update(source).where(source.c.id == number).values(picked_up_at=now))
@@ -79,7 +89,7 @@ class SqlEntryStore:
                 return []
         with self._database.write() as connection:
             rows = connection.execute(
-                select(entry.c.id, entry.c.feed_only).where(due).order_by(entry.c.published)
+                select(entry.c.id, entry.c.feed_only).where(due).order_by(entry.c.published).with_for_update()
             ).all()
             numbers = [row.id for row in rows]
             connection.execute(update(entry).where(entry.c.id.in_(numbers)).values(state=EntryState.PUBLIC))
@@ -88,12 +98,16 @@ class SqlEntryStore:
             return load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))
 
     def get(self, prefix: str) -> Entry:
-        wanted = prefix.lower().removeprefix("urn:uuid:")
+        wanted = prefix.strip().lower().removeprefix("urn:uuid:")
         if len(wanted) < 6:
             raise InputError(f"{prefix!r} is too short: give at least 6 characters of the entry's key")
-        with self._database.read() as connection:
-            query = entry_rows().where(entry.c.key >= wanted, entry.c.key <= wanted + "\x7f").limit(2)
-            found = load_entries(connection, query)
+        # Both ends have a key's full length, so the range is right in every collation of PostgreSQL.
+        lowest, highest = (wanted + filler[len(wanted) :] for filler in (_LOWEST_KEY, _HIGHEST_KEY))
+        found = []
+        if _KEY_PREFIX.fullmatch(wanted):
+            with self._database.read() as connection:
+                query = entry_rows().where(entry.c.key >= lowest, entry.c.key <= highest).limit(2)
+                found = load_entries(connection, query)
         if len(found) > 1:
             raise InputError(f"{prefix!r} is the start of more than one entry's key: give more characters")
         if not found:
@@ -131,6 +145,20 @@ class SqlEntryStore:
                 make_mailable(connection, [number])
             mark_dirty(connection, [number])
             return load_entries(connection, entry_rows().where(entry.c.id == number))[0]
+
+    def mailed_in(self, number: int) -> list[CarriedBy]:
+        query = (
+            select(issue.c.id, digest.c.slug, issue.c.slot)
+            .distinct()
+            .join(digest, digest.c.id == issue.c.digest_id)
+            .join(edition, edition.c.issue_id == issue.c.id)
+            .join(edition_entry, edition_entry.c.edition_id == edition.c.id)
+            .where(edition_entry.c.entry_id == number)
+            .order_by(issue.c.id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query)
+            return [CarriedBy(id=row.id, digest=row.slug, slot=row.slot) for row in rows]
 
 
 def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Known]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, Select, or_, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import entry, entry_topic, fact, feed, feed_file, topic
-from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports import DirtyFeed, FeedFile
@@ -17,6 +17,8 @@ from feed_publisher.ports import DirtyFeed, FeedFile
 
 def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
     """The feeds of these entries are to be written, in the transaction that changed them."""
+    # First the one feed that all changes touch: two transactions then never wait for each other's feeds.
+    connection.execute(select(feed.c.id).where(feed.c.slug == "all").with_for_update())
     for chunk in chunks(entries, 500):
         topics = select(entry_topic.c.topic_id).where(entry_topic.c.entry_id.in_(chunk))
         query = update(feed).where(or_(feed.c.topic_id.in_(topics), feed.c.slug == "all"))
@@ -85,9 +87,10 @@ class SqlFeedStore:
             if connection.execute(known).scalar() == settings:
                 return
         with self._database.write() as connection:
-            connection.execute(delete(fact).where(fact.c.name == "feed settings"))
-            connection.execute(fact.insert(), {"name": "feed settings", "value": settings})
-            connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
+            insert_missing(connection, fact, [{"name": "feed settings", "value": ""}])
+            other = (fact.c.name == "feed settings") & (fact.c.value != settings)
+            if connection.execute(update(fact).where(other).values(value=settings)).rowcount:
+                connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
 
 
 def _newest(slug: str) -> Select[Any]:

@@ -130,7 +130,15 @@ class SqlIssueStore:
             return connection.execute(query).first() is not None
 
     def claim_slot(
-        self, slug: str, slot: str, state: IssueState, reason: str, rehearsal: bool, owner: str, now: datetime
+        self,
+        slug: str,
+        slot: str,
+        state: IssueState,
+        reason: str,
+        rehearsal: bool,
+        owner: str,
+        now: datetime,
+        through: int | None = None,
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
@@ -142,7 +150,7 @@ class SqlIssueStore:
                 "reason": reason,
                 "rehearsal": rehearsal,
                 "issue_number": row.issue_number + 1 if numbered else None,
-                "through": current_sequence(connection),
+                "through": current_sequence(connection) if through is None else through,
                 "opened_at": now,
                 "owner": owner,
                 "subject": "",
@@ -219,6 +227,8 @@ class SqlIssueStore:
         """Write the audience and let the issue go (or wait for approval); without readers it is skipped."""
         with self._database.write() as connection:
             mine = and_(issue.c.id == opened.id, issue.c.state == IssueState.PREPARING, issue.c.owner == opened.owner)
+            if connection.execute(select(issue.c.id).where(mine).with_for_update()).first() is None:
+                return _load(connection, issue.c.id == opened.id)[0]
             count = connection.execute(select(func.count()).where(delivery.c.issue_id == opened.id)).scalar_one()
             edition_ids = select(edition.c.id).where(edition.c.issue_id == opened.id)
             entries = connection.execute(
@@ -237,7 +247,7 @@ class SqlIssueStore:
 
     def get(self, number: int) -> Issue:
         with self._database.read() as connection:
-            found = _load(connection, issue.c.id == number)
+            found = _load(connection, issue.c.id == number) if number < 1 << 63 else []
         if not found:
             raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
         return found[0]

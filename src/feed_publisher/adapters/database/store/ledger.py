@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -21,12 +21,15 @@ from feed_publisher.adapters.database.schema import (
     suppression,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.cursors import put_cursors_back
-from feed_publisher.domain.delivery import DeliveryState, Result, Verdict
+from feed_publisher.adapters.database.store.cursors import had_later, move_cursors, put_cursors_back
+from feed_publisher.domain.delivery import UNFINISHED, DeliveryState, Result, Verdict
+from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.ports import ClaimedDelivery, Process, StoredEdition
 
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+_SENDING = (IssueState.READY, IssueState.PAUSED, IssueState.FINISHED)
+_RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.BOUNCED, DeliveryState.SENT)
 
 
 class SqlLedger:
@@ -63,9 +66,9 @@ class SqlLedger:
     def recover(self, owner: str, now: datetime) -> tuple[int, int]:
         mine = delivery.c.owner == owner
         with self._database.durable() as connection:
-            back = _move(
-                connection, and_(mine, delivery.c.state == DeliveryState.CLAIMED), DeliveryState.QUEUED, "", now
-            )
+            claimed = and_(mine, delivery.c.state == DeliveryState.CLAIMED)
+            back = _end_cancelled(connection, claimed, now)
+            back += _move(connection, claimed, DeliveryState.QUEUED, "", now)
             reason = "the program stopped before the mail server's answer was stored"
             doubt = and_(mine, delivery.c.state == DeliveryState.TRANSMITTING)
             unknown = _move(connection, doubt, DeliveryState.UNKNOWN, reason, now, owner=owner)
@@ -123,7 +126,7 @@ class SqlLedger:
             for result, verdict in verdicts:
                 _record(connection, owner, result, verdict, now)
             granted = {number for number, attempt in marks if _mark(connection, owner, number, attempt, now)}
-            refused = [number for number, _ in marks if number not in granted]
+            refused = [mark for mark in marks if mark[0] not in granted]
             if refused:
                 _end_refused(connection, owner, refused, now)
             return granted
@@ -132,7 +135,7 @@ class SqlLedger:
         """Queue again what this process claimed and did not begin."""
         mine = and_(delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
         with self._database.write() as connection:
-            return _move(connection, mine, DeliveryState.QUEUED, "", now)
+            return _end_cancelled(connection, mine, now) + _move(connection, mine, DeliveryState.QUEUED, "", now)
 
     def expire(self, before: datetime, now: datetime) -> int:
         """End what has been waiting since before an instant; the entries come in the next issue."""
@@ -161,24 +164,41 @@ class SqlLedger:
             numbers = list(connection.execute(select(issue.c.id).where(done)).scalars())
         if numbers:
             with self._database.write() as connection:
+                # Lock first, look again then: a delivery may be resent by hand at this moment.
+                connection.execute(select(issue.c.id).where(issue.c.id.in_(numbers)).with_for_update())
                 finished = and_(done, issue.c.id.in_(numbers))
                 values = {"state": IssueState.FINISHED, "finished_at": now}
-                connection.execute(update(issue).where(finished).values(values))
-        return numbers
+                query = update(issue).where(finished).values(values).returning(issue.c.id)
+                return sorted(connection.execute(query).scalars())
+        return []
 
     # --- by hand
 
     def resend(self, number: int, states: Sequence[DeliveryState], subscription_id: int | None, now: datetime) -> int:
-        """Queue deliveries of an issue again; the same bytes leave once more."""
-        wanted = and_(delivery.c.issue_id == number, delivery.c.state.in_(states))
+        """Queue deliveries of an issue again; the same bytes leave once more. A deferred one is due at once.
+
+        Left alone are readers who wait for another issue (one unfinished delivery at a time) and those who bounced
+        and have had the entries in a later issue since.
+        """
+        mine = delivery.c.issue_id == number
         if subscription_id is not None:
-            wanted = and_(wanted, delivery.c.subscription_id == subscription_id)
+            mine = and_(mine, delivery.c.subscription_id == subscription_id)
         with self._database.write() as connection:
-            count = _move(connection, wanted, DeliveryState.QUEUED, "resent by hand", now, due_at=now, not_before=now)
-            finished = and_(issue.c.id == number, issue.c.state == IssueState.FINISHED)
+            row = connection.execute(select(issue).where(issue.c.id == number).with_for_update()).first()
+            if row is None:
+                raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
+            if row.state not in _SENDING:
+                reason = f"it is {row.state}; that needs one that is {' or '.join(_SENDING)}"
+                raise InputError(reason, f"issue {number}")
+            count = 0
+            for state in (known for known in _RESENDABLE if known in states):
+                count += _requeue(connection, row, and_(mine, delivery.c.state == state), state, now)
             if count:
-                values = {"state": IssueState.READY, "finished_at": None}
-                connection.execute(update(issue).where(finished).values(values))
+                finished = and_(issue.c.id == number, issue.c.state == IssueState.FINISHED)
+                connection.execute(update(issue).where(finished).values(state=IssueState.READY, finished_at=None))
+            if DeliveryState.DEFERRED in states:
+                deferred = update(delivery).where(and_(mine, delivery.c.state == DeliveryState.DEFERRED))
+                count += int(connection.execute(deferred.values(due_at=now, not_before=now)).rowcount)
             return count
 
     def rows(self, number: int, after: int, limit: int) -> list[dict[str, object]]:
@@ -253,17 +273,17 @@ def _issue_goes(number: int) -> ColumnElement[bool]:
 
 def _consents(now: datetime) -> ColumnElement[bool]:
     """The reader of a delivery still wants mail now: not left, not paused."""
-    return exists().where(
+    wanting = and_(
         subscription.c.id == delivery.c.subscription_id,
         subscription.c.state == SubscriptionState.ACTIVE,
         or_(subscription.c.paused_until.is_(None), subscription.c.paused_until <= now),
     )
+    return exists().where(wanting).correlate(delivery)
 
 
 def _suppressed() -> ColumnElement[bool]:
-    return exists().where(
-        subscriber.c.id == delivery.c.subscriber_id, suppression.c.address_key == subscriber.c.address_key
-    )
+    never = and_(subscriber.c.id == delivery.c.subscriber_id, suppression.c.address_key == subscriber.c.address_key)
+    return exists().where(never).correlate(delivery)
 
 
 def _exclude_unfit(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
@@ -278,15 +298,44 @@ def _exclude_left(connection: Connection, which: ColumnElement[bool], now: datet
     _move(connection, left, DeliveryState.EXCLUDED, "unsubscribed or paused", now)
 
 
-def _end_refused(connection: Connection, owner: str, numbers: Sequence[int], now: datetime) -> None:
+def _end_refused(connection: Connection, owner: str, marks: Sequence[tuple[int, int]], now: datetime) -> None:
     """Marks that were refused: say why; a paused issue's deliveries wait on."""
-    mine = and_(delivery.c.id.in_(numbers), delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
+    asked = or_(*(and_(delivery.c.id == number, delivery.c.attempt == attempt) for number, attempt in marks))
+    mine = and_(asked, delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
     _move(connection, and_(mine, _suppressed()), DeliveryState.SUPPRESSED, "on the never-mail list", now)
     _exclude_left(connection, mine, now)
-    cancelled = exists().where(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.CANCELLED)
-    put_cursors_back(connection, and_(mine, cancelled))
-    _move(connection, and_(mine, cancelled), DeliveryState.EXCLUDED, "cancelled", now)
+    _end_cancelled(connection, mine, now)
     _move(connection, mine, DeliveryState.QUEUED, "", now)
+
+
+def _end_cancelled(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    """What was under way when its issue was cancelled does not wait on."""
+    gone = and_(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.CANCELLED)
+    cancelled = and_(which, exists().where(gone).correlate(delivery))
+    put_cursors_back(connection, cancelled)
+    return _move(connection, cancelled, DeliveryState.EXCLUDED, "cancelled", now)
+
+
+def _requeue(
+    connection: Connection, its_issue: Row[Any], which: ColumnElement[bool], state: DeliveryState, now: datetime
+) -> int:
+    other = delivery.alias("other")
+    waits = (
+        select(other.c.id)
+        .where(other.c.subscription_id == delivery.c.subscription_id, other.c.id != delivery.c.id)
+        .where(other.c.state.in_(UNFINISHED))
+        .correlate(delivery)
+        .exists()
+    )
+    wanted = and_(which, ~waits)
+    more: dict[str, Any] = {"due_at": now, "not_before": now}
+    if state is DeliveryState.BOUNCED:
+        # Its entries are under way again: the next issue must not bring them too.
+        wanted = and_(wanted, ~had_later(its_issue.rehearsal))
+        move_cursors(connection, select(delivery.c.subscription_id).where(wanted), its_issue)
+    if state is DeliveryState.SENT:
+        more["from_sequence"] = its_issue.through  # received already, whatever becomes of this one
+    return _move(connection, wanted, DeliveryState.QUEUED, "resent by hand", now, **more)
 
 
 _MARK = """
@@ -327,6 +376,9 @@ def _record(connection: Connection, owner: str, result: Result, verdict: Verdict
     if verdict.state is DeliveryState.BOUNCED and not verdict.suppress:
         put_cursors_back(connection, mine)
     recorded = _move(connection, mine, verdict.state, verdict.reason, now, **more)
+    if recorded and verdict.state in WAITING:
+        waiting = and_(delivery.c.id == result.delivery, delivery.c.state.in_(WAITING))
+        _end_cancelled(connection, waiting, now)
     if recorded and verdict.suppress:
         _suppress(connection, result.delivery, verdict.reason, now)
 

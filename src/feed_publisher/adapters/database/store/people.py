@@ -85,11 +85,9 @@ class SqlPeopleStore:
                 return True
             if row.state != SubscriptionState.PENDING or row.asked_at < now - timedelta(hours=72):
                 return False
-            start, rehearsed = _start(connection, row.digest_id, row.cadence)
             values = {
                 "state": SubscriptionState.ACTIVE,
-                "cursor": max(start, row.cursor),
-                "rehearsed_cursor": max(rehearsed, row.rehearsed_cursor),
+                **_fresh_start(connection, row),
                 "joined_at": now,
                 "left_at": None,
                 "consented_at": now,
@@ -119,6 +117,12 @@ class SqlPeopleStore:
     def find(self, address_key: str) -> list[SubscriberView]:
         with self._database.read() as connection:
             return _views(connection, _view().where(subscriber.c.address_key == address_key))
+
+    def count_active(self, digest_slug: str) -> int:
+        active = and_(digest.c.slug == digest_slug, subscription.c.state == SubscriptionState.ACTIVE)
+        query = select(func.count()).select_from(subscription).join(digest).where(active)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def letters(self, limit: int) -> list[Letter]:
         query = _view().add_columns(subscription.c.letter, subscription.c.request)
@@ -198,7 +202,7 @@ def _update(connection: Connection, row: Row[Any], person: NewSubscription, now:
         values["topic_set_id"] = _topic_set(connection, choice)
     if person.active and row.state == SubscriptionState.PENDING:
         values |= {"state": SubscriptionState.ACTIVE, "joined_at": now, "consented_at": person.consented_at or now}
-        values |= {"consent_source": person.consent_source}
+        values |= {"consent_source": person.consent_source} | _fresh_start(connection, row)
     if values:
         connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
 
@@ -217,7 +221,8 @@ def _subscriber(connection: Connection, person: NewSubscription, now: datetime) 
         if changes:
             mine = subscriber.c.address_key == person.address_key
             connection.execute(update(subscriber).where(mine).values(changes))
-    return int(connection.execute(known).scalar_one())
+    # Locked, so that the same address coming twice at once meets its subscription.
+    return int(connection.execute(known.with_for_update()).scalar_one())
 
 
 def _find(connection: Connection, person: NewSubscription) -> Row[Any] | None:
@@ -244,6 +249,12 @@ def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, i
     rehearsed = connection.execute(last).scalar()
     real = connection.execute(last.where(issue.c.rehearsal.is_(False))).scalar()
     return (real if real is not None else start), (rehearsed if rehearsed is not None else start)
+
+
+def _fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
+    """The cursors of a subscription that becomes active: nothing from the time it was not."""
+    start, rehearsed = _start(connection, row.digest_id, row.cadence)
+    return {"cursor": max(start, row.cursor), "rehearsed_cursor": max(rehearsed, row.rehearsed_cursor)}
 
 
 def _topics(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import feed, topic, topic_heading
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.domain.model import TopicRef
@@ -39,6 +39,7 @@ class SqlTopicStore:
     def declare(self, slug: str, title: str, now: datetime) -> None:
         """A topic of the configuration: its slug is fixed there, its title follows the file."""
         with self._database.write() as connection:
+            lock_site(connection)
             row = connection.execute(select(topic).where(topic.c.slug == slug)).first()
             if row is None:
                 _add(connection, slug, title, now)
@@ -49,7 +50,7 @@ class SqlTopicStore:
 
 
 def ensure_topics(connection: Connection, titles: Sequence[str], now: datetime) -> dict[str, int]:
-    """Topic ids by title as written; unknown headings make topics, each with its feed."""
+    """Topic ids by title as written; unknown headings make topics, each with its feed. Needs ``lock_site``."""
     keys = {title: heading_key(title)[:500] for title in titles}
     known: dict[str, int] = {}
     for chunk in chunks(sorted(set(keys.values())), 500):
@@ -69,7 +70,7 @@ def _free_slug(connection: Connection, title: str) -> str:
 
 def _add(connection: Connection, slug: str, title: str, now: datetime) -> int:
     query = topic.insert().returning(topic.c.id)
-    number = int(connection.execute(query, {"slug": slug, "title": title, "added_at": now}).scalar_one())
+    number = int(connection.execute(query, {"slug": slug, "title": title[:500], "added_at": now}).scalar_one())
     insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
     connection.execute(
         feed.insert(),

@@ -1,0 +1,142 @@
+"""check: a line for each thing a site depends on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.common import Out, open_app, with_out
+from feed_publisher.cli.group import Place
+from feed_publisher.compose.digest import DigestView, IssueView, Line, render_edition, template_set
+from feed_publisher.compose.html import check_template
+from feed_publisher.domain.errors import FeedPublisherError, InputError
+from feed_publisher.domain.model import Entry, EntryState, TopicRef
+
+
+@click.command()
+@with_out
+@click.pass_obj
+def check(place: Place, out: Out) -> None:
+    """Configuration, templates, database, folders, mail server and names: a line each. Exit 1 if one is not well."""
+    with open_app(place) as app:
+        checks: list[tuple[str, Callable[[App], str]]] = [
+            ("settings", _settings),
+            ("database", _database),
+            ("templates", _templates),
+            ("sources", _sources),
+            ("feeds", _feeds),
+            ("mail server", _relay),
+            ("address", _address),
+        ]
+        results = [(name, *_try(step, app)) for name, step in checks]
+    for name, well, text in results:
+        out.say(f"{'ok ' if well else 'BAD'}  {name}: {text}")
+    out.document({"checks": [{"name": name, "ok": well, "text": text} for name, well, text in results]})
+    sys.exit(0 if all(well for _, well, _ in results) else 1)
+
+
+def _try(step: Callable[[App], str], app: App) -> tuple[bool, str]:
+    try:
+        return True, step(app)
+    except FeedPublisherError as error:
+        return False, str(error)
+
+
+def _settings(app: App) -> str:
+    settings = app.settings
+    return f"{len(settings.sources)} sources, {len(settings.topics)} fixed topics, {len(settings.digests)} digests"
+
+
+def _database(app: App) -> str:
+    return f"{app.database.name} is current, {app.desk.happened().entries} articles"
+
+
+def _templates(app: App) -> str:
+    names = [name for name in app.templates.list_templates() if name.endswith((".html", ".txt"))]
+    for name in names:
+        check_template(app.templates, name)
+    now = datetime.now(UTC)
+    for digest in app.settings.digests:
+        _sample_edition(app, digest.title, now)
+    return f"{len(names)} compile, and a sample mail renders"
+
+
+def _sample_edition(app: App, title: str, now: datetime) -> None:
+    topic = TopicRef(slug="sample", title="Sample")
+    entry = Entry(
+        number=1,
+        revision=1,
+        key="0",
+        id="urn:uuid:0",
+        title="Sample",
+        authors=("A", "B"),
+        summary="A summary.",
+        content_html="",
+        link=None,
+        language=None,
+        published=now,
+        updated=now,
+        state=EntryState.PUBLIC,
+    )
+    site = app.site_view
+    render_edition(
+        template_set(app.templates),
+        site,
+        DigestView(title=title, url=site.url),
+        IssueView(number=1, date=now),
+        [Line(entry=entry, topic=topic, url=site.url)],
+        language=site.language,
+        maximum=1,
+        nonce="0" * 32,
+        topic_url=f"{site.url}/topics/",
+    )
+
+
+def _sources(app: App) -> str:
+    for source in app.settings.sources:
+        folder = app.folder / source.location
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise InputError("is no folder that can be read; make it, or mend the location", str(folder))
+    return ", ".join(str(app.folder / source.location) for source in app.settings.sources) or "none"
+
+
+def _feeds(app: App) -> str:
+    public = app.folder / "public"
+    public.mkdir(exist_ok=True)
+    if not os.access(public, os.W_OK | os.X_OK):
+        raise InputError("cannot be written; change its owner or mode", str(public))
+    problems = app.feeds.problems()
+    if problems:
+        slug, problem = next(iter(problems.items()))
+        raise InputError(f"keeps its last good files: {problem}", f"feed {slug}")
+    return f"{public} can be written"
+
+
+def _relay(app: App) -> str:
+    if app.rehearsal:
+        return app.relay_text()
+
+    async def probe() -> str:
+        async with app.relay() as mailer:
+            return await mailer.probe()
+
+    return asyncio.run(probe())
+
+
+def _address(app: App) -> str:
+    host = urlsplit(app.base_url).hostname or ""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        raise InputError(
+            f"{host} has no address ({error.strerror}); mend the DNS or base_url", "site.base_url"
+        ) from error
+    return f"{app.base_url} resolves"

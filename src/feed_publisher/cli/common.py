@@ -1,0 +1,103 @@
+"""What all commands share: opening the site, and saying things to people or as one JSON document."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.group import Place
+from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.issue import Books
+from feed_publisher.domain.model import Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Words go to stdout, or to stderr when ``json`` asks for one document on stdout."""
+
+    json: bool
+
+    def say(self, text: str = "") -> None:
+        click.echo(text, err=self.json)
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            click.echo(f"skipped {problem}", err=True)
+
+    def document(self, value: object) -> None:
+        if self.json:
+            click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Columns as wide as the terminal allows; plain tabs when piped."""
+        if self.json:
+            return
+        if not sys.stdout.isatty():
+            for row in rows:
+                click.echo("\t".join(str(cell) for cell in row))
+            return
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(str(cell)) for cell in row))
+        Console().print(table)
+
+
+def with_out(command: F) -> F:
+    """Adds --json and hands the command an Out."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, words on stderr.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        return command(*args, out=Out(as_json), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def open_app(place: Place) -> App:
+    """The site of this command. Raises ConfigError, StorageError."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    return App(place.folder, place.overrides)
+
+
+def books_json(books: Books) -> dict[str, int]:
+    """Every state with its count, zeros included, so a script can add up."""
+    return {state.value: books.get(state, 0) for state in DeliveryState}
+
+
+def parse_instant(text: str | None, zone: str) -> datetime | None:
+    """An ISO date or time; without an offset it is meant in the site's zone."""
+    if text is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a date or time; use 2026-11-22 or 2026-11-22T07:00", "--as-of") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def read_file(path: Path) -> bytes:
+    """A file named on the command line, or InputError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", str(path)) from error

@@ -1,0 +1,179 @@
+"""entries list|show|add|release|hide|withdraw|restore|why"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
+from feed_publisher.cli.group import Place
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.model import Draft, Entry, EntryState
+from feed_publisher.parse.fields import parse_link
+from feed_publisher.parse.text import clean
+from feed_publisher.ports import Page
+
+
+@click.group()
+def entries() -> None:
+    """Articles that were picked up."""
+
+
+@entries.command("list")
+@click.option("--state", type=click.Choice([state.value for state in EntryState]))
+@click.option("--topic", metavar="SLUG")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@with_out
+@click.pass_obj
+def list_entries(place: Place, state: str | None, topic: str | None, limit: int, out: Out) -> None:
+    """Newest first."""
+    page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic)
+    with open_app(place) as app:
+        found = app.entries.page(page)
+        out.document({"entries": [entry_json(app, entry) for entry in found]})
+    rows = [(e.key[:8], f"{e.published:%Y-%m-%d %H:%M}", e.state, e.title, ", ".join(e.authors)) for e in found]
+    out.table(("key", "published (UTC)", "state", "title", "by"), rows)
+
+
+@entries.command()
+@click.argument("key")
+@with_out
+@click.pass_obj
+def show(place: Place, key: str, out: Out) -> None:
+    """One article with everything known of it."""
+    with open_app(place) as app:
+        entry = app.entries.get(key)
+        document = entry_json(app, entry)
+    out.say(f"{entry.title}\n" + (f"By {', '.join(entry.authors)}\n" if entry.authors else ""))
+    for line in (entry.summary, f"topics: {', '.join(t.title for t in entry.topics)}", f"published {entry.published}"):
+        out.say(line)
+    out.say(f"updated {entry.updated}\n{document['url']}\n{entry.id}\nstate: {entry.state} {entry.reason}")
+    out.document(document)
+
+
+@entries.command()
+@click.option("--title", required=True)
+@click.option("--author", "authors", multiple=True)
+@click.option("--summary", default="")
+@click.option("--link", help="The article's own address.")
+@click.option("--topic", "topics", multiple=True, help="Title of a topic; may be given more than once.")
+@click.option("--published", metavar="TIME", help="A later time keeps it back until then.")
+@with_out
+@click.pass_obj
+def add(
+    place: Place,
+    title: str,
+    authors: tuple[str, ...],
+    summary: str,
+    link: str | None,
+    topics: tuple[str, ...],
+    published: str | None,
+    out: Out,
+) -> None:
+    """Add an article by hand."""
+    with open_app(place) as app:
+        draft = Draft(
+            title=_needed(clean(title), "--title"),
+            where="--title",
+            authors=tuple(clean(author) for author in authors if clean(author)),
+            summary=clean(summary),
+            link=parse_link(link) if link else None,
+            topics=tuple(clean(topic) for topic in topics if clean(topic)),
+            published=parse_instant(published, app.settings.site.timezone),
+        )
+        absorbed = app.add_entry(draft)
+        written = app.publish()
+    state = "added" if absorbed.new else "held" if absorbed.held else "known already"
+    out.say(f"{state}: {draft.title}")
+    for _, reason in absorbed.held:
+        out.say(reason)
+    out.document({"state": state, "written": written.written})
+
+
+def _needed(text: str, option: str) -> str:
+    if not text:
+        raise InputError("is empty", option)
+    return text
+
+
+def _change(name: str, doc: str, allowed: Sequence[EntryState], state: EntryState, said: str) -> None:
+    @entries.command(name, help=doc)
+    @click.argument("keys", nargs=-1, required=True, metavar="KEY…")
+    @with_out
+    @click.pass_obj
+    def command(place: Place, keys: tuple[str, ...], out: Out) -> None:
+        changed = []
+        with open_app(place) as app:
+            for key in keys:
+                entry = app.change_entry(key, allowed, state)
+                changed.append(entry_json(app, entry))
+                out.say(f"{said}: {entry.title}" + (" (from its date on)" if entry.state == "scheduled" else ""))
+            app.publish()
+        out.document({"entries": changed})
+
+
+_change("release", "Publish what was held.", (EntryState.HELD,), EntryState.PUBLIC, "released")
+_change(
+    "hide",
+    "Never publish what is held or scheduled.",
+    (EntryState.HELD, EntryState.SCHEDULED),
+    EntryState.HIDDEN,
+    "hidden",
+)
+_change(
+    "withdraw",
+    "Take an article out of feeds, pages and mail that has not left yet.",
+    (EntryState.PUBLIC,),
+    EntryState.WITHDRAWN,
+    "withdrawn",
+)
+_change(
+    "restore",
+    "Publish again what was withdrawn or hidden.",
+    (EntryState.WITHDRAWN, EntryState.HIDDEN),
+    EntryState.PUBLIC,
+    "restored",
+)
+
+
+@entries.command()
+@click.argument("key")
+@with_out
+@click.pass_obj
+def why(place: Place, key: str, out: Out) -> None:
+    """Why an article is where it is: its state, its source, and which issues carried it."""
+    with open_app(place) as app:
+        entry = app.entries.get(key)
+        issues = app.entries.mailed_in(entry.number)
+    sentences = [f"“{entry.title}” is {entry.state}" + (f": it {entry.reason}." if entry.reason else ".")]
+    sentences.append(f"It was picked up from the source “{entry.source}” under {_topics(entry)}.")
+    sentences += [f"Issue {issue.id} ({issue.digest} {issue.slot}) carried it." for issue in issues]
+    if not issues:
+        sentences.append("No issue has carried it yet.")
+    for sentence in sentences:
+        out.say(sentence)
+    document = {"key": entry.key, "state": entry.state, "reason": entry.reason, "source": entry.source}
+    out.document({**document, "issues": [issue.id for issue in issues], "sentences": sentences})
+
+
+def _topics(entry: Entry) -> str:
+    return ", ".join(topic.title for topic in entry.topics) or "no topic"
+
+
+def entry_json(app: App, entry: Entry) -> dict[str, object]:
+    return {
+        "key": entry.key,
+        "id": entry.id,
+        "title": entry.title,
+        "authors": list(entry.authors),
+        "summary": entry.summary,
+        "topics": [topic.slug for topic in entry.topics],
+        "published": entry.published.isoformat(),
+        "updated": entry.updated.isoformat(),
+        "url": app.feed_site.entry_url(entry),
+        "state": entry.state,
+        "reason": entry.reason,
+        "source": entry.source,
+    }

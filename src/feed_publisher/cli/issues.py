@@ -1,0 +1,163 @@
+"""issues list|show|approve|pause|resume|cancel|export|resend"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.common import Out, books_json, open_app, with_out
+from feed_publisher.cli.group import Place
+from feed_publisher.cli.send import issue_json
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.errors import InputError, NotFoundError
+from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.services.overview import books_text
+
+
+@click.group()
+def issues() -> None:
+    """Mailings of digests."""
+
+
+@issues.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@with_out
+@click.pass_obj
+def list_issues(place: Place, limit: int, out: Out) -> None:
+    """Newest first."""
+    with open_app(place) as app:
+        found = [(issue, app.issues.books(issue.id)) for issue in app.issues.newest(limit)]
+    out.document(
+        {
+            "issues": [
+                {"issue": i.id, "digest": i.digest, "slot": i.slot, "state": i.state, "books": books_json(books)}
+                for i, books in found
+            ]
+        }
+    )
+    rows = [(i.id, i.digest, i.slot, _state(i), i.subject or i.reason, books_text(books)) for i, books in found]
+    out.table(("issue", "digest", "date", "state", "subject", "readers"), rows)
+
+
+@issues.command()
+@click.argument("number", type=int)
+@with_out
+@click.pass_obj
+def show(place: Place, number: int, out: Out) -> None:
+    """One issue with its books."""
+    with open_app(place) as app:
+        issue = app.issues.get(number)
+        books = app.issues.books(number)
+        out.document(issue_json(app, issue))
+    out.say(f"issue {issue.id} of {issue.digest}, {issue.slot}: {_state(issue)}")
+    out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
+    if issue.reason:
+        out.say(f"why: {issue.reason}")
+
+
+def _state(issue: Issue) -> str:
+    return f"{issue.state} (rehearsal)" if issue.rehearsal and issue.state is not IssueState.SKIPPED else issue.state
+
+
+def _change(name: str, doc: str, allowed: tuple[IssueState, ...], state: IssueState, said: str) -> None:
+    @issues.command(name, help=doc)
+    @click.argument("number", type=int)
+    @with_out
+    @click.pass_obj
+    def command(place: Place, number: int, out: Out) -> None:
+        with open_app(place) as app:
+            issue = app.issues.change_state(number, allowed, state)
+            out.document(issue_json(app, issue))
+        out.say(f"issue {number} is {said}")
+
+
+_change("approve", "Let a draft go.", (IssueState.DRAFT,), IssueState.READY, "approved; it leaves when it is due")
+_change("pause", "Stop handing over; what waits stays waiting.", (IssueState.READY,), IssueState.PAUSED, "paused")
+_change("resume", "Go on where it was paused.", (IssueState.PAUSED,), IssueState.READY, "going on")
+
+
+@issues.command()
+@click.argument("number", type=int)
+@with_out
+@click.pass_obj
+def cancel(place: Place, number: int, out: Out) -> None:
+    """Mail nobody else; readers who were waiting get these articles in the next issue."""
+    with open_app(place) as app:
+        issue = app.issues.cancel(number, app.clock())
+        out.document(issue_json(app, issue))
+        out.say(f"issue {number} is cancelled: {books_text(app.issues.books(number))}")
+
+
+@issues.command()
+@click.argument("number", type=int)
+@click.argument("file", type=click.Path(path_type=Path))
+@with_out
+@click.pass_obj
+def export(place: Place, number: int, file: Path, out: Out) -> None:
+    """Write who, state, reason and time as CSV."""
+    with open_app(place) as app:
+        app.issues.get(number)
+        count = _export(app, number, file)
+    out.say(f"wrote {count} rows to {file}")
+    out.document({"issue": number, "rows": count})
+
+
+def _export(app: App, number: int, file: Path) -> int:
+    count, after = 0, 0
+    try:
+        with file.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(("address", "state", "reason", "changed_at"))
+            while rows := app.ledger.rows(number, after, 5000):
+                writer.writerows(
+                    [_safe(row[name]) for name in ("address", "state", "reason", "changed_at")] for row in rows
+                )
+                count, after = count + len(rows), int(str(rows[-1]["id"]))
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", str(file)) from error
+    return count
+
+
+def _safe(cell: object) -> str:
+    """Spreadsheets run cells that begin like a formula."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+RESENDABLE = {state.value: state for state in (DeliveryState.UNKNOWN, DeliveryState.BOUNCED)}
+
+
+@issues.command()
+@click.argument("number", type=int)
+@click.option("--state", type=click.Choice(list(RESENDABLE)), help="All deliveries in this state.")
+@click.option("--subscriber", metavar="ADDR", help="Just this reader, when the mail was not accepted before.")
+@with_out
+@click.pass_obj
+def resend(place: Place, number: int, state: str | None, subscriber: str | None, out: Out) -> None:
+    """Queue the same mail once more for those who are in doubt or were refused; never for those who got it."""
+    if (state is None) == (subscriber is None):
+        raise click.UsageError("give --state or --subscriber")
+    with open_app(place) as app:
+        app.issues.get(number)
+        states = [RESENDABLE[state]] if state else list(RESENDABLE.values())
+        subscription = _subscription(app, number, subscriber) if subscriber else None
+        count = app.ledger.resend(number, states, subscription, app.clock())
+    out.say(
+        f"{count} queued again; `tick` or `serve` sends them"
+        if count
+        else "nobody is in that state; nothing was queued"
+    )
+    out.document({"issue": number, "queued": count})
+
+
+def _subscription(app: App, number: int, text: str) -> int:
+    digest = app.issues.get(number).digest
+    found = app.people.find(app.subscribe.key_of(parse_address(text)))
+    mine = [view.subscription for view in found if view.digest == digest]
+    if not mine:
+        raise NotFoundError(f"{text} does not subscribe to {digest}")
+    return mine[0]

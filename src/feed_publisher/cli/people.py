@@ -1,0 +1,173 @@
+"""subscribers add|list|show|import and suppress add|list|remove"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.common import Out, open_app, read_file, with_out
+from feed_publisher.cli.group import Place
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.errors import InputError, NotFoundError
+from feed_publisher.parse.subscribers import SubscriberRow, read_subscribers
+from feed_publisher.ports import SubscriberView
+
+
+@click.group()
+def subscribers() -> None:
+    """People who get digests."""
+
+
+def _digest(app: App, slug: str | None) -> str:
+    """The named digest; the only one when none is named."""
+    if slug is not None:
+        return app.settings.digest(slug).slug
+    if len(app.settings.digests) != 1:
+        raise InputError("there are several digests (or none): name one", "--digest")
+    return app.settings.digests[0].slug
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--digest", "slug", metavar="SLUG")
+@click.option("--name", default="")
+@click.option("--topic", "topics", multiple=True, metavar="SLUG", help="Only this topic; may be given more than once.")
+@click.option("--cadence")
+@with_out
+@click.pass_obj
+def add(
+    place: Place, address: str, slug: str | None, name: str, topics: tuple[str, ...], cadence: str | None, out: Out
+) -> None:
+    """Add one reader who has agreed to get the digest."""
+    with open_app(place) as app:
+        row = SubscriberRow(
+            line=1,
+            address=parse_address(address),
+            name=name,
+            topics=topics or None,
+            cadence=cadence,
+            consent_source="added by hand",
+        )
+        report = app.add_subscribers(_digest(app, slug), iter([row]), True, "command line")
+    if report.rejected:
+        raise InputError(report.rejected[0].reason, address)
+    out.say(f"{'added' if report.added else 'updated'} {address}")
+    out.document({"added": report.added, "updated": report.updated, "rejected": []})
+
+
+@subscribers.command("list")
+@click.option("--digest", "slug", metavar="SLUG")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@with_out
+@click.pass_obj
+def list_subscribers(place: Place, slug: str | None, limit: int, out: Out) -> None:
+    """In the order they joined."""
+    with open_app(place) as app:
+        found = app.people.page(slug, 0, limit)
+    out.document({"subscribers": [view_json(view) for view in found]})
+    rows = [(v.address, v.digest, "never mail" if v.suppressed else v.state, v.cadence, _topics(v)) for v in found]
+    out.table(("address", "newsletter", "state", "how often", "topics"), rows)
+
+
+@subscribers.command()
+@click.argument("address")
+@with_out
+@click.pass_obj
+def show(place: Place, address: str, out: Out) -> None:
+    """One reader's subscriptions."""
+    with open_app(place) as app:
+        found = app.people.find(app.subscribe.key_of(parse_address(address)))
+    if not found:
+        raise NotFoundError(f"{address} subscribes to nothing here")
+    for view in found:
+        when = f"{view.at or 'the newsletter’s hour'} {view.zone or ''}".strip()
+        out.say(
+            f"{view.digest}: {view.state}, {view.cadence} at {when}, topics: {_topics(view)}, since {view.joined_at:%Y-%m-%d}"
+        )
+    out.document({"subscriptions": [view_json(view) for view in found]})
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--digest", "slug", metavar="SLUG")
+@click.option(
+    "--confirmed",
+    is_flag=True,
+    help="All of them agreed to get it; without this, only rows with consented_at are active.",
+)
+@with_out
+@click.pass_obj
+def import_file(place: Place, file: Path, slug: str | None, confirmed: bool, out: Out) -> None:
+    """Read a CSV file with a header; only the column email is required."""
+    data = read_file(file)
+    with open_app(place) as app:
+        rows = read_subscribers(data, str(file))
+        report = app.add_subscribers(_digest(app, slug), rows, confirmed, str(file))
+    out.problems(report.rejected)
+    out.say(f"{report.added} added, {report.updated} updated, {len(report.rejected)} skipped")
+    rejected = [{"where": problem.where, "reason": problem.reason} for problem in report.rejected]
+    out.document({"added": report.added, "updated": report.updated, "rejected": rejected})
+    sys.exit(1 if report.rejected else 0)
+
+
+@click.group()
+def suppress() -> None:
+    """Addresses that are never mailed; this beats every subscription and import."""
+
+
+@suppress.command("add")
+@click.argument("address")
+@with_out
+@click.pass_obj
+def suppress_add(place: Place, address: str, out: Out) -> None:
+    """Never mail this address again."""
+    with open_app(place) as app:
+        key = app.subscribe.key_of(parse_address(address))
+        new = app.people.suppress(key, "by hand", app.clock())
+    out.say(f"{address} is never mailed" + ("" if new else " (it was on the list already)"))
+    out.document({"address": address, "added": new})
+
+
+@suppress.command("list")
+@with_out
+@click.pass_obj
+def suppress_list(place: Place, out: Out) -> None:
+    """Newest first; erased addresses show as empty."""
+    with open_app(place) as app:
+        found = app.people.suppressions()
+    out.document({"suppressed": [{"address": a, "reason": r, "since": s.isoformat()} for a, r, s in found]})
+    out.table(("address", "reason", "since"), [(a or "(erased)", r, f"{s:%Y-%m-%d}") for a, r, s in found])
+
+
+@suppress.command("remove")
+@click.argument("address")
+@with_out
+@click.pass_obj
+def suppress_remove(place: Place, address: str, out: Out) -> None:
+    """Take an address off the list; it subscribes again only by itself or by an import."""
+    with open_app(place) as app:
+        removed = app.people.unsuppress(app.subscribe.key_of(parse_address(address)))
+    out.say(f"{address} {'is off the never-mail list' if removed else 'was not on the never-mail list'}")
+    out.document({"address": address, "removed": removed})
+
+
+def _topics(view: SubscriberView) -> str:
+    return "everything" if view.topics == ("*",) else ", ".join(view.topics)
+
+
+def view_json(view: SubscriberView) -> dict[str, object]:
+    return {
+        "address": view.address,
+        "name": view.name,
+        "digest": view.digest,
+        "state": view.state,
+        "cadence": view.cadence,
+        "topics": list(view.topics),
+        "zone": view.zone,
+        "hour": view.at,
+        "joined_at": view.joined_at.isoformat(),
+        "suppressed": view.suppressed,
+    }

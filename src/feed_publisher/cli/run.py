@@ -1,0 +1,131 @@
+"""pickup, publish and tick."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.common import Out, books_json, open_app, with_out
+from feed_publisher.cli.group import Place
+from feed_publisher.domain.errors import MailError
+from feed_publisher.services.overview import books_text
+from feed_publisher.services.pickup import PickupReport
+from feed_publisher.services.publish import PublishReport
+
+
+@click.command()
+@click.argument("paths", nargs=-1)
+@click.option("--topic", metavar="SLUG", help="Put everything under this topic instead of its headings.")
+@with_out
+@click.pass_obj
+def pickup(place: Place, paths: tuple[str, ...], topic: str | None, out: Out) -> None:
+    """Read all sources, or just the named files (text listings, Markdown, JSON)."""
+    with open_app(place) as app:
+        report = asyncio.run(app.pickup(paths, topic))
+    show_pickup(out, report)
+    out.document(pickup_json(report))
+    sys.exit(1 if report.rejected else 0)
+
+
+@click.command()
+@click.option("--all", "every", is_flag=True, help="Look at every feed, not only at those that changed.")
+@with_out
+@click.pass_obj
+def publish(place: Place, every: bool, out: Out) -> None:
+    """Write the feed files that changed."""
+    with open_app(place) as app:
+        report = app.publish(every)
+    show_publish(out, report)
+    out.document(publish_json(report))
+    sys.exit(1 if report.problems else 0)
+
+
+@click.command()
+@with_out
+@click.pass_obj
+def tick(place: Place, out: Out) -> None:
+    """Do everything that is due now, once, and exit: pickup, publish, issues, sending. For cron."""
+    with open_app(place) as app, app.owning():
+        document, failed, trouble = asyncio.run(_tick(app, out))
+    out.document(document)
+    if trouble is not None:
+        raise trouble
+    sys.exit(1 if failed else 0)
+
+
+async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError | None]:
+    picked = await app.pickup()
+    show_pickup(out, picked)
+    published = app.publish()
+    show_publish(out, published)
+    opened = app.open_issues()
+    for issue in opened:
+        out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {issue.audience or 0} readers")
+    trouble: MailError | None = None
+    async with AsyncExitStack() as stack:
+        try:
+            mailer = await stack.enter_async_context(app.relay())
+            await app.letters().send(mailer, app.clock())
+            if app.ledger.sendable(app.rehearsal, app.clock()):
+                await app.send_run(mailer).run()
+        except MailError as error:
+            trouble = error
+    app.ledger.finish(app.clock())
+    books = {issue.id: app.issues.books(issue.id) for issue in opened}
+    for number, each in books.items():
+        out.say(f"issue {number}: {books_text(each)}")
+    document: dict[str, object] = {
+        "pickup": pickup_json(picked),
+        "publish": publish_json(published),
+        "issues": [{"issue": number, "books": books_json(each)} for number, each in books.items()],
+    }
+    return document, bool(picked.rejected or published.problems), trouble
+
+
+def show_pickup(out: Out, report: PickupReport) -> None:
+    """What was picked up, in a few lines."""
+    out.problems(report.rejected)
+    for draft in report.new[:20]:
+        out.say(f"new      {draft.title}")
+    if len(report.new) > 20:
+        out.say(f"         … and {len(report.new) - 20} more")
+    for draft in report.changed:
+        out.say(f"changed  {draft.title}")
+    for draft, reason in report.held:
+        out.say(f"held     {draft.title}: {reason}")
+    for path in report.waiting:
+        out.say(f"waiting  {path} is still being written; the next pickup reads it")
+    out.say(
+        f"{len(report.new)} new, {len(report.changed)} changed, {report.unchanged} unchanged, "
+        f"{len(report.held)} held, {len(report.rejected)} skipped"
+    )
+
+
+def show_publish(out: Out, report: PublishReport) -> None:
+    """Which files were written."""
+    for path in report.written[:30]:
+        out.say(f"wrote    public/{path}")
+    if len(report.written) > 30:
+        out.say(f"         … and {len(report.written) - 30} more")
+    for problem in report.problems:
+        click.echo(f"not replaced: {problem}", err=True)
+    out.say(f"{len(report.written)} feed files written, {report.unchanged} unchanged")
+
+
+def pickup_json(report: PickupReport) -> dict[str, object]:
+    return {
+        "new": len(report.new),
+        "changed": len(report.changed),
+        "unchanged": report.unchanged,
+        "held": len(report.held),
+        "rejected": [{"where": problem.where, "reason": problem.reason} for problem in report.rejected],
+    }
+
+
+def publish_json(report: PublishReport) -> dict[str, object]:
+    problems = [{"where": problem.where, "reason": problem.reason} for problem in report.problems]
+    return {"written": report.written, "unchanged": report.unchanged, "problems": problems}

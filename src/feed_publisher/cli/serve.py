@@ -1,0 +1,119 @@
+"""serve: web, scheduler and sender in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import click
+
+from feed_publisher.app import App
+from feed_publisher.cli.group import Place
+from feed_publisher.domain.errors import FeedPublisherError
+
+DRAIN_INTERRUPT = 3.5
+"""Seconds for mail on its way after Ctrl-C: a person is waiting."""
+
+DRAIN_TERMINATE = 60.0
+"""Seconds after SIGTERM: the mail server's answers are waited for."""
+
+
+class PortTaken(FeedPublisherError):
+    """Somebody else listens there."""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.pass_obj
+def serve(place: Place, host: str, port: int) -> None:
+    """Web, scheduler and sender in one process, until Ctrl-C or SIGTERM."""
+    set_up_logging()
+    with App(place.folder, place.overrides) as app:
+        run(app, host, port, lambda: greet(app, host, port))
+
+
+def greet(app: App, host: str, port: int) -> None:
+    """What is running where."""
+    click.echo(f"{app.settings.site.title} is at http://{host}:{port}/ (links say {app.base_url})")
+    click.echo(f"mail goes to {app.relay_text()}")
+    for source in app.settings.sources:
+        click.echo(f"reading {app.folder / source.location}")
+    click.echo("Ctrl-C stops")
+
+
+def set_up_logging() -> None:
+    """One line per event on stderr; requests are not logged."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    logging.getLogger("feed_publisher").setLevel(logging.INFO)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket, or PortTaken with the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"cannot listen on {host}:{port} ({error.strerror}); stop the other program or use another port, "
+            f"for example --port {port + 1} (make run PORT={port + 1})"
+        ) from error
+    return listener
+
+
+def run(app: App, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Serve until a signal; ``ready`` is called once everything is up."""
+    listener = bind(host, port)
+    with listener, app.owning():
+        asyncio.run(_serve(app, listener, ready))
+
+
+async def _serve(app: App, listener: socket.socket, ready: Callable[[], None]) -> None:
+    import uvicorn
+
+    from feed_publisher.scheduler import Scheduler
+    from feed_publisher.web.site import build
+
+    proxies = ",".join(app.settings.site.trusted_proxies)
+    config = uvicorn.Config(
+        build(app),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # Left to uvicorn, a proxy's word would be believed from any local program (SEMANTICS §5).
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or None,
+        timeout_graceful_shutdown=2,
+        lifespan="off",
+    )
+
+    class Server(uvicorn.Server):
+        signal_seen: int | None = None
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.signal_seen = self.signal_seen or sig
+            super().handle_exit(sig, frame)
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    server = Server(config)
+    async with app.relay() as mailer:
+        scheduler = Scheduler(app, mailer)
+        scheduler.start()
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            terminated = server.signal_seen == signal.SIGTERM
+            await scheduler.drain(DRAIN_TERMINATE if terminated else DRAIN_INTERRUPT)

@@ -1,0 +1,152 @@
+"""The scheduler: looks every second or two whether something is due. It holds no state (DESIGN §2).
+
+What is due is a function of the database and the clock, so APScheduler only gives the rhythm: interval jobs in
+memory, no misfire limit (its default of one second drops jobs after a busy moment), one instance of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from feed_publisher.adapters.smtp.mailer import SmtpMailer
+from feed_publisher.app import App
+from feed_publisher.domain.errors import FeedPublisherError, MailError
+from feed_publisher.domain.model import Problem
+from feed_publisher.services.send import SendRun
+
+log = logging.getLogger("feed_publisher")
+
+PICKUP_SECONDS = 1
+ISSUE_SECONDS = 2
+SEND_SECONDS = 1
+HEARTBEAT_SECONDS = 10
+RELAY_PAUSE = 30.0
+"""Seconds without a try after the mail server could not be used."""
+
+
+class Scheduler:
+    """Runs the steps of a tick in this process's event loop until it is drained."""
+
+    def __init__(self, app: App, mailer: SmtpMailer) -> None:
+        self._app = app
+        self._mailer = mailer
+        self._jobs = AsyncIOScheduler(timezone="UTC")
+        self._busy: set[str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self._sending: SendRun | None = None
+        self._relay_rests_until = 0.0
+        self._said: dict[str, str] = {}
+        self._problems: frozenset[str] = frozenset()
+
+    def start(self) -> None:
+        """Begin at once."""
+        self._every(PICKUP_SECONDS, "pickup", self.pick_up)
+        self._every(ISSUE_SECONDS, "issues", self.open_issues)
+        self._every(SEND_SECONDS, "send", self.send)
+        self._every(HEARTBEAT_SECONDS, "heartbeat", self.beat)
+        self._jobs.start()
+
+    async def drain(self, seconds: float) -> None:
+        """Start nothing more, let what is on its way finish; after ``seconds`` cut it."""
+        self._stopping = True
+        self._jobs.pause()
+        if self._sending is not None:
+            self._sending.stop()
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            log.warning("stopped while %s; the next start continues", " and ".join(sorted(self._busy)))
+        # APScheduler's own shutdown cancels what still runs; a cut message is then counted as in doubt.
+        self._jobs.shutdown(wait=False)
+        await asyncio.sleep(0)
+
+    async def pick_up(self) -> None:
+        """Read sources, write feeds."""
+        report = await self._app.pickup()
+        if report.new:
+            log.info("picked up %d new: %s", len(report.new), _titles([draft.title for draft in report.new]))
+        if report.changed:
+            log.info("changed %d: %s", len(report.changed), _titles([draft.title for draft in report.changed]))
+        for draft, reason in report.held:
+            log.warning("held “%s”: %s", draft.title, reason)
+        self._report(report.rejected)
+        published = await asyncio.to_thread(self._app.publish)
+        if published.written:
+            log.info("wrote %d feed files", len(published.written))
+        for problem in published.problems:
+            log.error("feed not replaced: %s", problem)
+
+    async def open_issues(self) -> None:
+        """Open what is due."""
+        for issue in await asyncio.to_thread(self._app.open_issues):
+            log.info("%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject)
+
+    async def send(self) -> None:
+        """Hand over what waits: letters, then issues."""
+        if time.monotonic() < self._relay_rests_until:
+            return
+        try:
+            await self._app.letters().send(self._mailer, self._app.clock())
+            if await asyncio.to_thread(self._app.ledger.sendable, self._app.rehearsal, self._app.clock()):
+                self._sending = self._app.send_run(self._mailer)
+                report = await self._sending.run()
+                log.info("mail: %s", ", ".join(f"{count} {state}" for state, count in report.states.items()))
+            else:
+                await asyncio.to_thread(self._app.ledger.finish, self._app.clock())
+        except MailError:
+            self._relay_rests_until = time.monotonic() + RELAY_PAUSE
+            raise
+        finally:
+            self._sending = None
+
+    async def beat(self) -> None:
+        """Tell the other processes that this one lives."""
+        await asyncio.to_thread(self._app.ledger.heartbeat, self._app.owner.name)
+
+    def _every(self, seconds: int, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await self._run(name, step)
+
+        self._jobs.add_job(
+            run, "interval", seconds=seconds, id=name, coalesce=True, max_instances=1, misfire_grace_time=None
+        )
+
+    async def _run(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """One step; an error is said once, until it changes or goes away."""
+        if self._stopping or name in self._busy:
+            return
+        self._busy.add(name)
+        self._idle.clear()
+        try:
+            await step()
+            if self._said.pop(name, None):
+                log.info("%s works again", name)
+        except FeedPublisherError as error:
+            if self._said.get(name) != str(error):
+                log.error("%s: %s", name, error)
+            self._said[name] = str(error)
+        except Exception:
+            log.exception("%s failed; it is tried again", name)
+        finally:
+            self._busy.discard(name)
+            if not self._busy:
+                self._idle.set()
+
+    def _report(self, problems: list[Problem]) -> None:
+        """Each problem is logged when it appears, not every second."""
+        now = frozenset(str(problem) for problem in problems)
+        for problem in sorted(now - self._problems):
+            log.warning("skipped %s", problem)
+        self._problems = now
+
+
+def _titles(titles: list[str]) -> str:
+    shown = "; ".join(f"“{title}”" for title in titles[:3])
+    return shown if len(titles) <= 3 else f"{shown} and {len(titles) - 3} more"

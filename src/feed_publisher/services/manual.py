@@ -1,0 +1,86 @@
+"""The manual send's rehearsals: a dry run that writes what would leave, and a test mail. Neither changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.domain.address import Address, parse_address
+from feed_publisher.domain.delivery import Result
+from feed_publisher.domain.issue import Edition
+from feed_publisher.ports import Mailer, Outgoing, PeopleStore
+from feed_publisher.services.issue import DigestRules, Issues
+from feed_publisher.services.send import Letterhead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryMail:
+    """A mail that would leave: its recipient and its bytes (only Message-ID and Date are made up)."""
+
+    to: str
+    message: bytes
+
+
+def dry_run(
+    issues: Issues, rules: DigestRules, people: PeopleStore, letterhead: Letterhead, now: datetime, as_of: datetime | None
+) -> Iterator[DryMail]:
+    """Every mail of a manual send, one at a time."""
+    sender = letterhead.senders[rules.slug]
+    skeletons: dict[str, Skeleton] = {}
+    for reader, edition in issues.mailing(rules, now, as_of):
+        person = people.view(reader.subscription)
+        if person is None:
+            continue
+        if edition.fingerprint not in skeletons:
+            skeletons = {edition.fingerprint: _skeleton(sender, edition, edition.subject)}
+        url = letterhead.unsubscribe_url(reader.subscription)
+        address = parse_address(person.address)
+        message = _message(skeletons[edition.fingerprint], address, f"dry-run.{reader.subscription}", sender, url, now)
+        yield DryMail(to=person.address, message=message)
+
+
+async def send_test(
+    mailer: Mailer, edition: Edition, sender: Sender, addresses: list[Address], now: datetime, dead_url: str
+) -> dict[str, Result]:
+    """One mail marked [Test] to each address; the results by address. ``dead_url`` unsubscribes nobody."""
+    skeleton = _skeleton(sender, edition, f"[Test] {edition.subject}")
+    waiting = list(enumerate(addresses))
+    results: dict[str, Result] = {}
+
+    async def take() -> Outgoing | None:
+        if not waiting:
+            return None
+        number, address = waiting.pop(0)
+        message = _message(skeleton, address, f"test.{number}.{int(now.timestamp())}", sender, dead_url, now)
+        return Outgoing(
+            delivery=number, attempt=0, mail_from=sender.address, rcpt_to=address.envelope, message=message
+        )
+
+    async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
+        if result is not None:
+            results[addresses[result.delivery].typed] = result
+        return True
+
+    await mailer.run(take, settle)
+    return results
+
+
+def _skeleton(sender: Sender, edition: Edition, subject: str) -> Skeleton:
+    return Skeleton(sender, subject, edition.html, edition.text, edition.language, edition.nonce)
+
+
+def _message(
+    skeleton: Skeleton, address: Address, message_id: str, sender: Sender, unsubscribe_url: str, now: datetime
+) -> bytes:
+    personal = Personal(
+        to=address.envelope,
+        message_id=f"{message_id}@{sender.message_id_domain}",
+        date=now,
+        values={"unsubscribe_url": unsubscribe_url},
+        unsubscribe_url=unsubscribe_url,
+    )
+    return skeleton.message(personal)
+
+

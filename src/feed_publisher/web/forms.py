@@ -1,0 +1,30 @@
+"""Reading small forms from strangers: urlencoded or multipart, bounded, without files."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+MAX_BYTES = 20_000
+MAX_FIELDS = 20
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The text fields; the last one wins. Raises 413 for a body that no form of ours can have."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HTTPException(413, "This form is too large.")
+
+    async def replay() -> dict[str, object]:
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    whole = Request(request.scope, replay)
+    try:
+        form = await whole.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_BYTES)
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise HTTPException(400, "This form could not be read.") from error
+    return {name: value for name, value in form.multi_items() if isinstance(value, str)}

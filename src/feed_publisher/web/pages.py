@@ -1,0 +1,152 @@
+"""Rendering pages: the words all pages share, security headers, error pages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from feed_publisher.app import App
+from feed_publisher.compose.digest import authors_text
+from feed_publisher.compose.html import render
+from feed_publisher.config import Digest
+from feed_publisher.domain.cadence import Cadence
+from feed_publisher.domain.model import Entry, FeedFormat
+
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' https: http: data:; form-action 'self'; "
+    "frame-ancestors 'self'; base-uri 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+"""For pages whose address holds a token."""
+
+LABELS = {Cadence.DAILY: "Every day", Cadence.WEEKLY: "Every week, on {day}"}
+
+
+class Pages:
+    """The templates with what every page says about the site."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        loader = app.templates.loader
+        css = loader.get_source(app.templates, "web/site.css")[0] if loader else ""
+        self.css = css + _accent(app.settings.site.accent)
+        self._version = hashlib.sha256(self.css.encode()).hexdigest()[:12]
+
+    @property
+    def base(self) -> str:
+        return self.app.base_url
+
+    def page(
+        self,
+        request: Request,
+        name: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> Response:
+        """One page; ``headers`` are added to the security headers."""
+        shared: dict[str, object] = {
+            "site": self.app.site_view,
+            "stylesheet_url": f"{self.base}/static/site.css?v={self._version}",
+            "rehearsal": self.app.rehearsal and self.is_local(request),
+            "home_url": f"{self.base}/",
+            "mailbox_url": f"{self.base}/mailbox" if self.shows_mailbox(request) else "",
+        }
+        html = render(self.app.templates, f"web/{name}.html", **{**shared, **context})
+        return HTMLResponse(html, status, headers={**SECURITY, **(headers or {})})
+
+    def error(self, request: Request, status: int, title: str, message: str) -> Response:
+        home = f"{self.base}/"
+        return self.page(
+            request,
+            "error",
+            status,
+            title=title,
+            message=message,
+            action_url=home,
+            action_text="To the latest articles",
+        )
+
+    def is_local(self, request: Request) -> bool:
+        """A person at this machine, and not a proxy on it (SEMANTICS §5) or a foreign page with a borrowed name."""
+        proxied = any(name == "forwarded" or name.startswith("x-forwarded-") for name in request.headers)
+        host = request.client.host if request.client else ""
+        named = (request.url.hostname or "") in ("localhost", "::1") or (request.url.hostname or "").startswith("127.")
+        return not proxied and named and (host == "::1" or host.startswith("127."))
+
+    def shows_mailbox(self, request: Request) -> bool:
+        return self.app.rehearsal and self.app.settings.site.is_loopback and self.is_local(request)
+
+    # --- what templates are shown
+
+    def feeds(self, slug: str) -> dict[str, str]:
+        return {format.value: f"{self.base}/feeds/{slug}.{format}" for format in FeedFormat}
+
+    def topics(self) -> list[dict[str, str]]:
+        return [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in self.app.topics.all()]
+
+    def digests(self, topic: str | None = None) -> list[dict[str, str]]:
+        wanted = [d for d in self.app.settings.digests if topic is None or not d.topics or topic in d.topics]
+        return [self.digest(digest) for digest in wanted]
+
+    def digest(self, digest: Digest) -> dict[str, str]:
+        return {"title": digest.title, "url": f"{self.base}/digests/{digest.slug}", "schedule": schedule(digest)}
+
+    def entry(self, entry: Entry) -> dict[str, object]:
+        """``url`` is our page; lists of articles link to the article's own address through ``entry_line``."""
+        return {
+            **asdict(entry),
+            "url": f"{self.base}/entries/{entry.key}",
+            "authors_text": authors_text(entry.authors, self.app.settings.site.language),
+            "content_html": Markup(entry.content_html),  # noqa: S704 - sanitised when it was picked up
+            "topics": [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in entry.topics],
+        }
+
+    def entry_line(self, entry: Entry) -> dict[str, object]:
+        return {**self.entry(entry), "url": entry.link or f"{self.base}/entries/{entry.key}"}
+
+
+def schedule(digest: Digest) -> str:
+    """When a digest comes, as part of a sentence: "every Monday at 07:00, or daily"."""
+    hour = digest.hour.strftime("%H:%M")
+    phrases = {
+        Cadence.WEEKLY: f"every {digest.day.capitalize()} at {hour}",
+        Cadence.DAILY: f"every day at {hour}",
+    }
+    first, *others = digest.cadences
+    return ", or ".join([phrases[first], *(cadence.value for cadence in others)])
+
+
+def cadence_choices(digest: Digest, chosen: str | None) -> list[dict[str, object]]:
+    """The radio buttons of the subscribe form."""
+    selected = chosen if chosen in digest.cadences else digest.cadences[0].value
+    return [
+        {
+            "value": cadence.value,
+            "label": LABELS[cadence].format(day=digest.day.capitalize()),
+            "checked": cadence.value == selected,
+        }
+        for cadence in digest.cadences
+    ]
+
+
+def _accent(accent: str) -> str:
+    """The site's colour, with the text colour on it that is easier to read; lightened on dark backgrounds."""
+    on = "#ffffff" if _luminance(accent) < 0.4 else "#111111"
+    light = f"color-mix(in srgb, {accent} 45%, white)"
+    dark = f"@media (prefers-color-scheme: dark){{:root{{--accent:{light};--on-accent:#111111}}}}"
+    return f"\n:root{{--accent:{accent};--on-accent:{on}}}\n{dark}\n"
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

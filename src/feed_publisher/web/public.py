@@ -1,0 +1,212 @@
+"""Pages for people: articles, topics, subscribing and leaving. GET changes nothing; only POST acts."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from feed_publisher.config import Digest
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.cadence import Cadence
+from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError
+from feed_publisher.domain.model import EntryState
+from feed_publisher.ports import Page, SubscriberView
+from feed_publisher.web.forms import read_form
+from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
+
+_KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+LISTED = 30
+
+
+class Public:
+    """Handlers; each reads its input, calls one service and shows the result."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._app = pages.app
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.home),
+            Route("/topics/{slug}", self.topic),
+            Route("/entries/{key}", self.entry),
+            Route("/digests/{slug}", self.digest, methods=["GET", "POST"]),
+            Route("/confirm/{token}", self.confirm, methods=["GET", "POST"]),
+            Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
+            Route("/static/site.css", self.stylesheet),
+            Route("/healthz", self.healthz),
+            Route("/robots.txt", self.robots),
+        ]
+
+    async def home(self, request: Request) -> Response:
+        return await run_in_threadpool(self._home, request)
+
+    def _home(self, request: Request) -> Response:
+        entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC))
+        overview = self._app.overview() if self._pages.is_local(request) else None
+        return self._pages.page(
+            request,
+            "home",
+            topics=self._pages.topics(),
+            digests=self._pages.digests(),
+            entries=[self._pages.entry_line(entry) for entry in entries],
+            feeds=self._pages.feeds("all"),
+            happened=overview.happened if overview else [],
+            due=overview.due if overview else [],
+        )
+
+    async def topic(self, request: Request) -> Response:
+        return await run_in_threadpool(self._topic, request)
+
+    def _topic(self, request: Request) -> Response:
+        slug = request.path_params["slug"]
+        topic = self._app.topics.get(slug)
+        if topic is None:
+            return self._pages.error(request, 404, "No such topic", "It may have been renamed, or never existed.")
+        entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC, topic=slug))
+        return self._pages.page(
+            request,
+            "topic",
+            topic={"title": topic.title, "url": f"{self._pages.base}/topics/{slug}"},
+            feeds=self._pages.feeds(slug),
+            digests=self._pages.digests(slug),
+            entries=[self._pages.entry_line(entry) for entry in entries],
+        )
+
+    async def entry(self, request: Request) -> Response:
+        return await run_in_threadpool(self._entry, request)
+
+    def _entry(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        missing = self._pages.error(
+            request, 404, "No such article", "Check the address, or look at the latest articles."
+        )
+        if not _KEY.fullmatch(key):
+            return missing
+        try:
+            entry = self._app.entries.get(key)
+        except NotFoundError:
+            return missing
+        if entry.state is EntryState.WITHDRAWN:
+            return self._pages.error(request, 410, "This article was withdrawn", "It is no longer published.")
+        if entry.state is not EntryState.PUBLIC:
+            return missing
+        return self._pages.page(request, "entry", entry=self._pages.entry(entry))
+
+    # --- subscribing
+
+    async def digest(self, request: Request) -> Response:
+        try:
+            digest = self._app.settings.digest(request.path_params["slug"])
+        except ConfigError:
+            return self._pages.error(request, 404, "No such newsletter", "It may have ended, or never existed.")
+        if request.method == "GET":
+            return self._subscribe_page(request, digest)
+        form = await read_form(request)
+        if form.get("website"):
+            # Only programs fill the field that people do not see; they get the same answer and nothing else.
+            return self._subscribe_page(request, digest, address=form.get("email", "")[:254], sent=True)
+        try:
+            address = parse_address(form.get("email", ""))
+        except InputError as error:
+            return self._subscribe_page(
+                request,
+                digest,
+                error=_sentence(error),
+                address=form.get("email", "")[:254],
+                cadence=form.get("cadence"),
+            )
+        cadence = next((c.value for c in digest.cadences if c.value == form.get("cadence")), None)
+        await run_in_threadpool(self._app.subscribe.ask, digest.slug, address, cadence, self._app.clock())
+        return self._subscribe_page(request, digest, address=address.typed, sent=True)
+
+    def _subscribe_page(
+        self,
+        request: Request,
+        digest: Digest,
+        error: str = "",
+        address: str = "",
+        cadence: str | None = None,
+        sent: bool = False,
+    ) -> Response:
+        return self._pages.page(
+            request,
+            "subscribe",
+            422 if error else 200,
+            PRIVATE if request.method == "POST" else None,
+            digest=self._pages.digest(digest),
+            cadences=cadence_choices(digest, cadence),
+            error=error,
+            address=address,
+            sent=sent,
+        )
+
+    async def confirm(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        service, done = self._app.subscribe, False
+        if request.method == "POST" and (await read_form(request)).get("confirm") == "yes":
+            found = await run_in_threadpool(service.confirm, token, self._app.clock())
+            done = True
+        else:
+            found = await run_in_threadpool(service.pending, token)
+        if found is None:
+            return self._pages.error(
+                request,
+                404,
+                "This link no longer works",
+                "It may have been used already, be older than 72 hours, or be incomplete. Subscribe once more to get a new one.",
+            )
+        return self._person_page(request, "confirm", found, done, next_issue=self._next_issue(found))
+
+    async def unsubscribe(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        service, done = self._app.subscribe, False
+        if request.method == "POST" and (await read_form(request)).get("List-Unsubscribe") == "One-Click":
+            found = await run_in_threadpool(service.leave, token, self._app.clock())
+            done = True
+        else:
+            found = await run_in_threadpool(service.leaving, token)
+        if found is None:
+            return self._pages.error(
+                request, 404, "This link is incomplete", "Please open the whole link from the mail, or copy it again."
+            )
+        return self._person_page(request, "unsubscribe", found, done, address_hint=_hint(found.address))
+
+    def _person_page(
+        self, request: Request, name: str, person: SubscriberView, done: bool, **context: object
+    ) -> Response:
+        try:
+            digest = self._pages.digest(self._app.settings.digest(person.digest))
+        except ConfigError:  # the digest has been taken out of the configuration; leaving must still work
+            digest = {"title": person.digest, "url": f"{self._pages.base}/", "schedule": ""}
+        return self._pages.page(request, name, 200, PRIVATE, digest=digest, done=done, **context)
+
+    def _next_issue(self, person: SubscriberView) -> str:
+        return self._app.next_issue_text(person.digest, Cadence(person.cadence))
+
+    # --- the rest
+
+    async def stylesheet(self, request: Request) -> Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+        return Response(self._pages.css, media_type="text/css", headers=headers)
+
+    async def healthz(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    async def robots(self, request: Request) -> Response:
+        return PlainTextResponse("User-agent: *\nDisallow: /confirm/\nDisallow: /unsubscribe/\nDisallow: /mailbox\n")
+
+
+def _sentence(error: InputError) -> str:
+    text = error.reason[:1].upper() + error.reason[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def _hint(address: str) -> str:
+    """Enough for its owner to recognise: "j…@example.org"."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}…@{domain}"

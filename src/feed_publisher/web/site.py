@@ -1,0 +1,64 @@
+"""The whole web side of one site as one ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from feed_publisher.app import App
+from feed_publisher.domain.errors import FeedPublisherError
+from feed_publisher.web.api import router
+from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
+from feed_publisher.web.mailbox import MailboxPages
+from feed_publisher.web.pages import Pages
+from feed_publisher.web.public import Public
+
+log = logging.getLogger("feed_publisher.web")
+
+
+def build(app: App) -> Asgi:
+    """Feeds in front, then pages and API; all below the path of base_url."""
+    pages = Pages(app)
+    web = FastAPI(
+        title=f"{app.settings.site.title} – feed-publisher",
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    web.include_router(router(app))
+    web.router.routes.extend([*Public(pages).routes(), *MailboxPages(pages).routes()])
+    web.add_exception_handler(HTTPException, _http_error(pages))
+    web.add_exception_handler(FeedPublisherError, _our_error(pages))
+    return BasePath(urlsplit(app.base_url).path, FeedFront(app.folder / "public", app.base_url, web))
+
+
+def _http_error(pages: Pages):  # type: ignore[no-untyped-def]
+    async def answer(request: Request, error: HTTPException) -> Response:
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+        if error.status_code == 404:
+            return pages.error(request, 404, "Nothing here", "There is no page at this address.")
+        if error.status_code == 405:
+            response = pages.error(request, 405, "This cannot be done here", "Please go back and try another way.")
+            response.headers.update(error.headers or {})
+            return response
+        return pages.error(request, error.status_code, "This did not work", str(error.detail))
+
+    return answer
+
+
+def _our_error(pages: Pages):  # type: ignore[no-untyped-def]
+    async def answer(request: Request, error: FeedPublisherError) -> Response:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        # Details are for the operator's log, not for strangers.
+        message = "Something here is out of order for the moment. Please try again in a few minutes."
+        response = pages.error(request, 503, "Please try again later", message)
+        response.headers["Retry-After"] = "120"
+        return response
+
+    return answer
