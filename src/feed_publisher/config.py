@@ -64,6 +64,13 @@ def _time(value: Any) -> time:
         raise ValueError(f'{value!r} is not a time of day; use "7" or "07:30"') from error
 
 
+def _duration(value: Any) -> timedelta:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*(hour|day)s?\s*", str(value))
+    if not found or not int(found[1]):
+        raise ValueError(f'{value!r} is not a duration; use "12 hours" or "3 days"')
+    return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
+
+
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -85,27 +92,45 @@ Slug = Annotated[str, AfterValidator(_slug)]
 MailAddress = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 TimeOfDay = Annotated[time, BeforeValidator(_time)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Site(_Section):
     """[site]"""
 
     title: Title = "My site"
+    """Shown on every page, in every feed and mail."""
+
     base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8000"
+    """Where readers reach the site; every link starts with it. It may carry a path."""
+
     language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] = "en"
+    """Language of pages, feeds and mails (a BCP 47 tag)."""
+
     timezone: Zone = "UTC"
+    """IANA zone in which dates are shown and hours are meant."""
+
     postal_address: str = ""
+    """Printed at the foot of every mail; many countries require it."""
+
     imprint_url: HttpUrl = ""
+    """Linked in every mail and on every page."""
+
     privacy_url: HttpUrl = ""
+    """Linked in every mail, on every page and beside the sign-up form."""
+
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5b70"
+    """The one colour of pages and mails, as #rrggbb."""
+
     trusted_proxies: tuple[str, ...] = ()
+    """Addresses of reverse proxies whose X-Forwarded-For is believed."""
 
     @property
     def is_loopback(self) -> bool:
@@ -118,69 +143,113 @@ class DatabaseSettings(_Section):
     """[database]; an empty url means var/publisher.sqlite3 in the site's folder."""
 
     url: str = ""
+    """Empty: SQLite in var/publisher.sqlite3. Else postgresql://user:password@host/name."""
 
 
 class MailSettings(_Section):
     """[mail]; an empty list_domain means the domain of the digest's from_address."""
 
     list_domain: Domain = ""
+    """Domain of List-Id and Message-ID. Empty: the domain of the digest's from_address."""
 
 
 class Smtp(_Section):
     """[smtp]; no host means the built-in mailbox."""
 
     host: str = ""
+    """The mail server. Empty: the built-in mailbox, and every send is a rehearsal."""
+
     port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """587 with tls = "required", 465 with "implicit"."""
+
     tls: Literal["required", "implicit", "none"] = "required"
+    """"required" is STARTTLS; "none" is allowed for a mail server on this machine only."""
+
     username: str = ""
+    """Empty: no login."""
+
     password_file: str = ""
+    """A file that holds just the password, seen from publisher.toml."""
+
     connections: Annotated[int, Field(ge=1, le=100)] = 4
+    """Connections held open at the same time."""
 
 
 class Source(_Section):
     """[[sources]]"""
 
     slug: Slug
+    """Its lasting name: a new slug is a new source."""
+
     kind: Literal["folder"] = "folder"
+    """What it is."""
+
     location: str
+    """The folder, seen from publisher.toml."""
+
     topics: tuple[Title, ...] = ()
+    """Titles of topics that replace the headings in the files."""
+
     first_contact: Literal["all", "none"] = "all"
+    """"none": its entries fill feeds but are never mailed."""
 
 
 class Topic(_Section):
-    """[[topics]]"""
+    """[[topics]]; only for topics whose title or slug is to be fixed, the others come from headings."""
 
     slug: Slug
+    """Its lasting name, used in addresses."""
+
     title: Title
+    """Shown to readers; the heading that finds it."""
 
 
 class Digest(_Section):
     """[[digests]]"""
 
     slug: Slug
+    """Its lasting name, used in addresses and commands."""
+
     title: Title
+    """The name readers know it by."""
+
     from_name: Title = ""
+    """The sender people see. Empty: the title."""
+
     from_address: MailAddress
+    """The address the mail comes from."""
+
     reply_to: MailAddress | None = None
+    """Where answers go, when not to from_address."""
+
     topics: tuple[Slug, ...] = ()
+    """Slugs of the topics it covers. Empty: all, later ones included."""
+
     cadences: Annotated[tuple[Cadence, ...], Field(min_length=1)] = (Cadence.WEEKLY,)
+    """How often readers may choose to get it; the first is for those who do not choose."""
+
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    """Day of the weekly issue."""
+
     hour: TimeOfDay = time(7)
+    """Time of day it leaves, "7" or "07:30", for readers without an hour of their own."""
+
     zone: Zone | None = None
+    """IANA zone of that hour, when not site.timezone."""
+
     policy: Literal["auto", "approve"] = "auto"
-    unknown: Literal["hold", "resend"] = "hold"
+    """"approve": a scheduled issue waits until `issues approve`."""
+
     maximum: Annotated[int, Field(ge=1, le=200)] = 50
-    max_lateness_hours: Annotated[float, Field(gt=0)] | None = None
+    """Articles in one mail; the rest is counted as "more on the web"."""
+
+    max_lateness: Duration | None = None
+    """How late a missed issue may still leave, "12 hours" or "3 days"; these two are the defaults of daily and weekly."""
 
     @property
     def weekday(self) -> int:
         """0 is Monday."""
         return WEEKDAYS.index(self.day)
-
-    @property
-    def max_lateness(self) -> timedelta | None:
-        """None: the cadence's own limit."""
-        return None if self.max_lateness_hours is None else timedelta(hours=self.max_lateness_hours)
 
 
 class Settings(BaseSettings):

@@ -1,0 +1,100 @@
+"""Writes docs/settings.md and docs/commands.md from the code; a test keeps them current.
+
+Run: .venv/bin/python docs/reference.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic_core import PydanticUndefined
+
+from feed_publisher import config
+from feed_publisher.cli.group import cli
+from feed_publisher.cli.main import COMMANDS
+
+HERE = Path(__file__).parent
+SECTIONS = (
+    ("[site]", config.Site),
+    ("[database]", config.DatabaseSettings),
+    ("[mail]", config.MailSettings),
+    ("[smtp]", config.Smtp),
+    ("[[sources]]", config.Source),
+    ("[[topics]]", config.Topic),
+    ("[[digests]]", config.Digest),
+)
+
+
+def settings() -> str:
+    """Every setting with its default."""
+    lines = [
+        "# Settings",
+        "",
+        "In `publisher.toml`. A variable `FEED_PUBLISHER_SECTION__KEY` in the environment beats the file (for the sections",
+        "in single brackets), `--config section.key=value` beats both. An unknown key is an error that names the nearest.",
+    ]
+    for heading, model in SECTIONS:
+        lines += ["", f"## {heading}", "", "| key | default | meaning |", "|---|---|---|"]
+        for name, field in model.model_fields.items():
+            lines.append(f"| `{name}` | {_default(field.default)} | {(field.description or '').strip()} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if value is None or value in ("", ()):
+        return "–"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
+    return f"`{value:%H:%M}`" if hasattr(value, "hour") else f"`{value}`"
+
+
+def commands() -> str:
+    """Every command with its options."""
+    lines = [
+        "# Commands",
+        "",
+        "`feed-publisher [--site FOLDER] [--config KEY=VALUE] COMMAND …`. Exit codes: 0 done, 1 failed, 2 wrong usage,",
+        "75 try later (mail server or database busy). With `--json` a command prints one JSON document on stdout and",
+        "words on stderr.",
+    ]
+    context = click.Context(cli, info_name="feed-publisher")
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        lines += _command(command, [name])
+    return "\n".join(lines) + "\n"
+
+
+def _command(command: click.Command, path: list[str]) -> list[str]:
+    level = "#" * (len(path) + 1)
+    usage = " ".join([*path, *(_parameter(p) for p in command.params)])
+    lines = ["", f"{level} {' '.join(path)}", "", inspect.cleandoc(command.help or "")]
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            lines += _command(command.commands[name], [*path, name])
+        return lines
+    lines += ["", f"    feed-publisher {usage}"]
+    described = [(p.opts[-1], p.help) for p in command.params if isinstance(p, click.Option) and p.help]
+    if described:
+        lines += ["", *(f"- `{name}`: {text}" for name, text in described)]
+    return lines
+
+
+def _parameter(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        name = parameter.make_metavar(click.Context(click.Command("x")))
+        return name
+    name = parameter.opts[-1]
+    is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+    text = name if is_flag else f"{name} {parameter.metavar or parameter.type.name.upper()}"
+    return text if parameter.required else f"[{text}]"
+
+
+if __name__ == "__main__":
+    (HERE / "settings.md").write_text(settings())
+    (HERE / "commands.md").write_text(commands())
