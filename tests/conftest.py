@@ -88,7 +88,7 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
 
 def _postgres_database(socket: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    postgres.execute(socket, f"CREATE DATABASE {name} TEMPLATE {template}")
+    postgres.execute(socket, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield postgres.url(socket, name)
     postgres.execute(socket, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -244,7 +244,7 @@ class Digest(_Section):
     """Articles in one mail; the rest is counted as "more on the web"."""
 
     max_lateness: Duration | None = None
-    """How late a missed issue may still leave, "12 hours" or "3 days"; these two are the defaults of daily and weekly."""
+    """How late a missed issue may still leave, such as "12 hours" (the default of daily) or "3 days" (of weekly)."""
 
     @property
     def weekday(self) -> int:

@@ -86,7 +86,9 @@ class Scheduler:
     async def open_issues(self) -> None:
         """Open what is due."""
         for issue in await asyncio.to_thread(self._app.open_issues):
-            log.info("%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject)
+            log.info(
+                "%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject
+            )
 
     async def send(self) -> None:
         """Hand over what waits: letters, then issues."""

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from feed_publisher.adapters.database.engine import Database
-from feed_publisher.adapters.database.schema import delivery, entry_topic, issue, subscription, topic
+from feed_publisher.adapters.database.schema import delivery, entry_topic, issue, subscription
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
@@ -129,7 +129,9 @@ class World:
         return self.people.find(name)[0].subscription
 
     def cursors(self, column: str = "cursor") -> dict[str, int]:
-        query = text(f"SELECT s.address_key, n.{column} FROM subscription n JOIN subscriber s ON s.id = n.subscriber_id")
+        query = text(
+            f"SELECT s.address_key, n.{column} FROM subscription n JOIN subscriber s ON s.id = n.subscriber_id"
+        )
         with self.database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -147,6 +149,7 @@ class World:
         """What services.issue would add for these readers."""
         found = self.issues.candidates(min(reader.cursor for reader in readers), opened.through)
         revisions = {entry.number: entry.revision for entry, _ in found}
+        slugs = {number: slug for slug, number in self.topics.numbers().items()}
         editions: dict[str, Edition] = {}
         deliveries, nothing = [], []
         for reader in readers:
@@ -158,12 +161,12 @@ class World:
             )
             doubtful = [selected.entry for selected in chosen if selected.may_have_had]
             had = self.issues.already_had([reader.subscription], doubtful, opened.rehearsal)
-            entries = [s.entry for s in chosen if (reader.subscription, s.entry) not in had]
+            entries = [(s.entry, slugs[s.topic]) for s in chosen if (reader.subscription, s.entry) not in had]
             if not entries:
                 nothing.append((reader.subscription, reader.cursor))
                 continue
             key = hashlib.sha256(repr(entries).encode()).hexdigest()
-            editions[key] = _edition(key, tuple((entry, revisions[entry]) for entry in entries))
+            editions[key] = _edition(key, tuple((entry, revisions[entry], slug) for entry, slug in entries))
             deliveries.append(_new(reader, key, now))
         return Batch(
             after=after,
@@ -228,18 +231,13 @@ class World:
                 assert sum(self.issues.books(found.id).values()) == found.audience
 
 
-def topic_numbers(world: World) -> dict[int, str]:
-    with world.database.read() as connection:
-        return {row.id: row.slug for row in connection.execute(select(topic))}
-
-
 def count_unnumbered(world: World) -> int:
     with world.database.read() as connection:
         query = select(func.count()).select_from(entry_topic).where(entry_topic.c.sequence.is_(None))
         return int(connection.execute(query).scalar_one())
 
 
-def _edition(fingerprint: str, entries: tuple[tuple[int, int], ...]) -> Edition:
+def _edition(fingerprint: str, entries: tuple[tuple[int, int, str], ...]) -> Edition:
     return Edition(
         fingerprint=fingerprint,
         subject="Subject",

@@ -25,7 +25,7 @@ from sqlalchemy import text
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.errors import FeedPublisherError, InputError, NotFoundError, StorageError
+from feed_publisher.domain.errors import InputError, NotFoundError, StorageError
 from feed_publisher.domain.issue import IssueState
 
 S = DeliveryState
@@ -115,7 +115,7 @@ def test_when_the_mark_fails_the_result_is_rolled_back_too(world: World) -> None
     first, second = world.ledger.claim(opened.id, "me", 10, NOW)
     world.ledger.settle("me", [], [mark(first)], NOW)
     impossible = (second.delivery, "not a number") if not world.database.is_sqlite else (object(), 1)
-    with pytest.raises((FeedPublisherError, TypeError)):
+    with pytest.raises(StorageError):
         world.ledger.settle("me", [judged(first, ACCEPTED, NOW)], [mark(second), impossible], NOW)  # type: ignore[list-item]
     assert world.states(opened) == {"anna": S.TRANSMITTING, "bert": S.CLAIMED}
 
@@ -396,11 +396,11 @@ def test_who_is_still_being_mailed_stops_the_next_issue(world: World) -> None:
 
 
 def test_a_crowd_of_marks_in_one_commit(world: World) -> None:
-    opened = world.site_with_issue(*(f"r{n}" for n in range(300)))
-    claimed = world.ledger.claim(opened.id, "me", 300, NOW)
+    opened = world.site_with_issue(*(f"r{n}" for n in range(60)))
+    claimed = world.ledger.claim(opened.id, "me", 60, NOW)
     world.issues.change_state(opened.id, [IssueState.READY], IssueState.PAUSED)
     assert world.ledger.settle("me", [], [mark(one) for one in claimed], NOW) == set()
-    assert world.issues.books(opened.id) == {S.QUEUED: 300}
+    assert world.issues.books(opened.id) == {S.QUEUED: 60}
 
 
 def test_storage_error_is_the_only_error_of_a_closed_server(postgres_socket: str) -> None:

@@ -97,9 +97,15 @@ def test_a_new_title_changes_an_identified_entry(one):
 
 
 KNOWN = Known(
-    number=1, key="k", source="a", title="The “Tide”", authors=("Ann Po", "Bo"), summary=LONG,
-    content_html="<p>It's high</p>", link=None,
-)  # fmt: skip
+    number=1,
+    key="k",
+    source="a",
+    title="The “Tide”",
+    authors=("Ann Po", "Bo"),
+    summary=LONG,
+    content_html="<p>It's high</p>",
+    link=None,
+)
 SAME = draft("The “Tide”", authors=("Ann Po", "Bo"), summary=LONG, content_html="<p>It's high</p>")
 
 
@@ -207,7 +213,7 @@ def test_same_title_by_other_authors_is_another_article():
 
 def listing(*titles: str) -> list[Draft]:
     """Each title's summary comes from its last word, so that a retitled article keeps it."""
-    words = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
+    words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
     return [
         draft(title, place, authors=("Ann",), summary=" ".join(f"{word}-{title.split()[-1]}" for word in words))
         for place, title in enumerate(titles)
@@ -350,7 +356,9 @@ def test_decisions_follow_the_listing():
 # --- for any document
 
 ids = st.sampled_from([None, "1", "2", "urn:x:1", "https://mag.example/1"])
-links = st.sampled_from([None, "", "https://mag.example/", "https://mag.example/1", "http://www.mag.example/2/", "http://["])
+links = st.sampled_from(
+    [None, "", "https://mag.example/", "https://mag.example/1", "http://www.mag.example/2/", "http://["]
+)
 documents = st.lists(
     st.builds(
         Draft,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
@@ -86,7 +87,7 @@ def _sample_edition(app: App, title: str, now: datetime) -> None:
         updated=now,
         state=EntryState.PUBLIC,
     )
-    site = app.site_view
+    site = wiring.site_view(app.settings)
     render_edition(
         template_set(app.templates),
         site,

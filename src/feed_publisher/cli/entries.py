@@ -172,7 +172,7 @@ def entry_json(app: App, entry: Entry) -> dict[str, object]:
         "topics": [topic.slug for topic in entry.topics],
         "published": entry.published.isoformat(),
         "updated": entry.updated.isoformat(),
-        "url": app.feed_site.entry_url(entry),
+        "url": app.entry_url(entry),
         "state": entry.state,
         "reason": entry.reason,
         "source": entry.source,

@@ -85,7 +85,8 @@ def show(place: Place, address: str, out: Out) -> None:
     for view in found:
         when = f"{view.at or 'the newsletter’s hour'} {view.zone or ''}".strip()
         out.say(
-            f"{view.digest}: {view.state}, {view.cadence} at {when}, topics: {_topics(view)}, since {view.joined_at:%Y-%m-%d}"
+            f"{view.digest}: {view.state}, {view.cadence} at {when}, "
+            f"topics: {_topics(view)}, since {view.joined_at:%Y-%m-%d}"
         )
     out.document({"subscriptions": [view_json(view) for view in found]})
 

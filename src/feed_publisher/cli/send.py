@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -126,7 +126,7 @@ def _readers(app: App, slug: str) -> str:
 
 
 @contextmanager
-def _progress(app: App, number: int, out: Out) -> Iterator[object]:
+def _progress(app: App, number: int, out: Out) -> Iterator[Callable[[SendReport], None] | None]:
     """A bar on a terminal, nothing when piped."""
     if out.json or not sys.stderr.isatty():
         yield None
@@ -168,7 +168,9 @@ def _send_test(app: App, slug: str, test: tuple[str, ...], as_of: datetime | Non
         accepted = result.stage is Stage.BODY and result.reply is not None and result.reply.code < 300
         refused = refused or not accepted
         out.say(
-            f"{address}: {'accepted by the mail server' if accepted else f'not accepted: {result.reply or result.reason}'}"
+            f"{address}: accepted by the mail server"
+            if accepted
+            else f"{address}: not accepted: {result.reply or result.reason}"
         )
     out.say(f"[Test] {subject}: nothing else was changed")
     out.document({"subject": f"[Test] {subject}", "sent": [] if refused else list(results)})

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from babel.core import Locale, UnknownLocaleError
 from babel.lists import format_list
 from jinja2 import Environment
-from jinja2.exceptions import TemplateNotFound
+from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
+from jinja2.meta import find_referenced_templates
 
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import clean_header, marker
@@ -69,16 +71,32 @@ class TemplateSet:
 
 
 def template_set(environment: Environment) -> TemplateSet:
-    """Read the digest's templates as they are now."""
+    """Read the digest's templates as they are now, with all that they extend, include or import by name."""
     loader = environment.loader
     if loader is None:
         raise TemplateError("no templates were handed in")
-    try:
-        parts = [f"--- {name}\n{loader.get_source(environment, name)[0]}" for name in TEMPLATES]
-    except TemplateNotFound as error:
-        raise TemplateError(f"there is no template {error.name}") from error
-    source = "\n".join(parts)
+    found: dict[str, str] = {}
+    waiting = list(TEMPLATES)
+    while waiting:
+        name = waiting.pop(0)
+        if name in found:
+            continue
+        try:
+            found[name] = loader.get_source(environment, name)[0]
+        except TemplateNotFound as error:
+            if name in TEMPLATES:
+                raise TemplateError(f"there is no template {error.name}") from error
+            continue  # rendering says where, unless the template can do without it
+        waiting += _references(environment, found[name])
+    source = "\n".join(f"--- {name}\n{text}" for name, text in found.items())
     return TemplateSet(environment=environment, hash=hashlib.sha256(source.encode()).hexdigest(), source=source)
+
+
+def _references(environment: Environment, source: str) -> list[str]:
+    try:
+        return [name for name in find_referenced_templates(environment.parse(source)) if name is not None]
+    except TemplateSyntaxError:
+        return []  # rendering says where
 
 
 def fingerprint(lines: Sequence[Line], more: int, templates: TemplateSet, language: str) -> str:
@@ -104,19 +122,20 @@ def render_edition(
     ``topic_url`` is the address of topic pages up to the slug; ``nonce`` is hexadecimal and unpredictable.
     """
     shown, more = lines[:maximum], max(0, len(lines) - maximum)
+    words = _known_language(language, site.language)
     context: dict[str, object] = {
         "site": site,
         "digest": digest,
         "issue": issue,
-        "lead": _entry(shown[0], language),
+        "lead": _entry(shown[0], words),
         "count": len(lines),
-        "sections": _sections(shown, language, topic_url),
+        "sections": _sections(shown, words, topic_url),
         "more": more,
         "more_url": digest.url,
         "preheader": shown[0].entry.summary[:160],
         "unsubscribe_url": marker(nonce, "unsubscribe_url"),
-        "language": language,
-        "direction": "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr",
+        "language": words,
+        "direction": "rtl" if words.split("-")[0] in RIGHT_TO_LEFT else "ltr",
         "accent": site.accent,
     }
     subject = clean_header(render(templates.environment, "email/subject.txt", **context))
@@ -129,13 +148,24 @@ def render_edition(
         template=templates.hash,
         language=language,
         nonce=nonce,
-        entries=tuple((line.entry.number, line.entry.revision) for line in lines),
+        entries=tuple((line.entry.number, line.entry.revision, line.topic.slug) for line in lines),
     )
 
 
 def authors_text(authors: Sequence[str], language: str) -> str:
     """The byline as people write it: "A, B and C" in the language."""
-    return format_list(list(authors), locale=language.replace("-", "_")) if authors else ""
+    return format_list(list(authors), locale=Locale.parse(_known_language(language), sep="-")) if authors else ""
+
+
+def _known_language(language: str, instead: str = "en") -> str:
+    """The language, or as much of it as there are words for, so that no reader's wish stops an issue."""
+    for candidate in (language, language.split("-")[0], instead):
+        try:
+            Locale.parse(candidate, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+        return candidate
+    return "en"
 
 
 def _sections(lines: Sequence[Line], language: str, topic_url: str) -> list[dict[str, object]]:

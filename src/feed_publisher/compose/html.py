@@ -22,7 +22,7 @@ def render(templates: Environment, name: str, **context: object) -> str:
         raise TemplateError(f"{error.filename or error.name}:{error.lineno}: {error.message}") from error
     except TemplateNotFound as error:
         raise TemplateError(f"there is no template {error.name}; put it into templates/ or undo the change") from error
-    except (JinjaError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, OverflowError) as error:
+    except (JinjaError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise TemplateError(f"{_place(error, name)}: {error}") from error
 
 

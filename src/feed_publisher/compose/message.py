@@ -92,6 +92,7 @@ def encode_header(name: str, text: str) -> bytes:
 
 def encode_address(name: str, display: str, address: str) -> bytes:
     """A header with one address and its display name."""
+    _checked(address)
     clean = clean_header(display, 100)
     if not clean:
         return f"{name}: {address}\r\n".encode()
@@ -146,9 +147,14 @@ def _personal_headers(personal: Personal) -> bytes:
             f"List-Unsubscribe: <{personal.unsubscribe_url}>",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ]
-    if any(_CONTROLS.search(line) for line in lines):
+    return "".join(f"{_checked(line)}\r\n" for line in lines).encode()
+
+
+def _checked(line: str) -> str:
+    """Addresses and links are checked at the door; here is the last one."""
+    if _CONTROLS.search(line):
         raise ValueError("a control character reached a mail header")
-    return "".join(f"{line}\r\n" for line in lines).encode()
+    return line
 
 
 def _fixed_headers(sender: Sender, subject: str, language: str) -> bytes:
@@ -163,5 +169,5 @@ def _fixed_headers(sender: Sender, subject: str, language: str) -> bytes:
         parts.insert(1, encode_address("Reply-To", "", sender.reply_to))
     if sender.list_id:
         # List-* lines are never encoded-words: some receivers ignore them then.
-        parts += [f"List-Id: <{sender.list_id}>\r\n".encode(), b"Precedence: bulk\r\n"]
+        parts += [_checked(f"List-Id: <{sender.list_id}>").encode() + b"\r\n", b"Precedence: bulk\r\n"]
     return b"".join(parts)

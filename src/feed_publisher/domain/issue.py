@@ -53,8 +53,8 @@ class Issue:
 class Edition:
     """The content shared by all readers of an issue with the same entries and language.
 
-    ``html`` and ``text`` hold markers made with ``nonce`` where personal links go; ``entries`` are (entry, revision)
-    numbers.
+    ``html`` and ``text`` hold markers made with ``nonce`` where personal links go; ``entries`` are (entry number,
+    revision number, slug of the topic that made it due).
     """
 
     fingerprint: str
@@ -64,7 +64,7 @@ class Edition:
     template: str
     language: str
     nonce: str
-    entries: tuple[tuple[int, int], ...]
+    entries: tuple[tuple[int, int, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,7 +140,13 @@ class Issues:
         return self._render(rules, plan.sample, plan.language, None, now).subject if plan.sample else ""
 
     def preview(
-        self, rules: DigestRules, cursor: int, choice: Choice, language: str | None, now: datetime, as_of: datetime | None
+        self,
+        rules: DigestRules,
+        cursor: int,
+        choice: Choice,
+        language: str | None,
+        now: datetime,
+        as_of: datetime | None,
     ) -> Edition | None:
         """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
         stock = self._stock(rules, cursor, self._through(as_of))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +24,12 @@ class DryMail:
 
 
 def dry_run(
-    issues: Issues, rules: DigestRules, people: PeopleStore, letterhead: Letterhead, now: datetime, as_of: datetime | None
+    issues: Issues,
+    rules: DigestRules,
+    people: PeopleStore,
+    letterhead: Letterhead,
+    now: datetime,
+    as_of: datetime | None,
 ) -> Iterator[DryMail]:
     """Every mail of a manual send, one at a time."""
     sender = letterhead.senders[rules.slug]
@@ -54,9 +59,7 @@ async def send_test(
             return None
         number, address = waiting.pop(0)
         message = _message(skeleton, address, f"test.{number}.{int(now.timestamp())}", sender, dead_url, now)
-        return Outgoing(
-            delivery=number, attempt=0, mail_from=sender.address, rcpt_to=address.envelope, message=message
-        )
+        return Outgoing(delivery=number, attempt=0, mail_from=sender.address, rcpt_to=address.envelope, message=message)
 
     async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
         if result is not None:
@@ -82,5 +85,3 @@ def _message(
         unsubscribe_url=unsubscribe_url,
     )
     return skeleton.message(personal)
-
-

@@ -49,7 +49,7 @@ def router(app: App) -> APIRouter:
             topics=[topic.slug for topic in entry.topics],
             published=entry.published,
             updated=entry.updated,
-            url=app.feed_site.entry_url(entry),
+            url=app.entry_url(entry),
         )
 
     @routes.get("/topics", summary="All topics with their feeds")

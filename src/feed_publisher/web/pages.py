@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.html import render
@@ -53,7 +54,7 @@ class Pages:
     ) -> Response:
         """One page; ``headers`` are added to the security headers."""
         shared: dict[str, object] = {
-            "site": self.app.site_view,
+            "site": wiring.site_view(self.app.settings),
             "stylesheet_url": f"{self.base}/static/site.css?v={self._version}",
             "rehearsal": self.app.rehearsal and self.is_local(request),
             "home_url": f"{self.base}/",

@@ -158,7 +158,7 @@ class Public:
                 request,
                 404,
                 "This link no longer works",
-                "It may have been used already, be older than 72 hours, or be incomplete. Subscribe once more to get a new one.",
+                "It may be used already, older than 72 hours, or incomplete. Subscribe once more to get a new one.",
             )
         return self._person_page(request, "confirm", found, done, next_issue=self._next_issue(found))
 

@@ -195,6 +195,7 @@ entry_topic = Table(
     Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
     Column("topic_id", Id, ForeignKey("topic.id"), primary_key=True),
     Column("sequence", BigInteger, unique=True),
+    Column("mailable_at", Utc),
     Column("published", Utc, nullable=False),
     Index("ix_entry_topic_topic_id_published", "topic_id", "published", "entry_id"),
 )
@@ -342,6 +343,7 @@ edition_entry = Table(
     Column("edition_id", Id, ForeignKey("edition.id"), primary_key=True),
     Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
     Column("revision_id", Id, ForeignKey("entry_revision.id"), nullable=False),
+    Column("topic_id", Id, ForeignKey("topic.id"), nullable=False),
     Column("place", Integer, nullable=False),
     Index("ix_edition_entry_entry_id", "entry_id", "edition_id"),
 )

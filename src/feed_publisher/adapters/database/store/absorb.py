@@ -49,7 +49,7 @@ def absorb(
     _store_keys(connection, added + known)
     retagged = _tag(connection, added + known, now)
     mailable = [number for number, d in reversed(added) if d.verb is Verb.NEW] + retagged
-    make_mailable(connection, _public_ones(connection, mailable))
+    make_mailable(connection, _public_ones(connection, mailable), now)
     touched = {number for number, d in known if d.verb is Verb.CHANGE} | {n for n, _ in added} | set(retagged + moved)
     mark_dirty(connection, sorted(touched))
     _remember(connection, source_id, document, added + known)

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, select, update
 
 from feed_publisher.adapters.database.schema import (
     delivery,
-    edition,
-    edition_entry,
     issue,
     subscription,
-    template,
 )
-from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.cursors import cursor_of, move_cursors
+from feed_publisher.adapters.database.store.editions import store_edition
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState
 from feed_publisher.domain.errors import StorageError
-from feed_publisher.domain.issue import Edition, Issue, IssueState, SubscriptionState
+from feed_publisher.domain.issue import Issue, IssueState, SubscriptionState
 from feed_publisher.ports import Batch, NewDelivery
 
 
@@ -31,7 +29,12 @@ def add_batch(connection: Connection, opened: Issue, batch: Batch, now: datetime
     stop, gone = _obstacles(connection, opened, cursors)
     deliveries = [new for new in batch.deliveries if new.subscription not in gone and _before(new.subscription, stop)]
     idle = [number for number, _ in batch.had_nothing if number not in gone and _before(number, stop)]
-    editions = _store_editions(connection, opened, batch, {new.edition for new in deliveries})
+    wanted = {new.edition for new in deliveries}
+    editions = {
+        new.fingerprint: store_edition(connection, opened.id, new, batch.templates)
+        for new in batch.editions
+        if new.fingerprint in wanted
+    }
     _insert(connection, opened, deliveries, editions, now)
     moved = [new.subscription for new in deliveries if new.state is not DeliveryState.EXPIRED] + idle
     _move_cursors(connection, opened, moved)
@@ -69,39 +72,6 @@ def _obstacles(connection: Connection, opened: Issue, cursors: dict[int, int]) -
         )
         stops |= set(connection.execute(busy).scalars())
     return min(stops - gone, default=None), gone
-
-
-def _store_editions(connection: Connection, opened: Issue, batch: Batch, wanted: set[str]) -> dict[str, int]:
-    insert_missing(connection, template, [{"hash": h, "source": source} for h, source in batch.templates.items()])
-    numbers: dict[str, int] = {}
-    for new in batch.editions:
-        if new.fingerprint in wanted:
-            numbers[new.fingerprint] = _store_edition(connection, opened, new)
-    return numbers
-
-
-def _store_edition(connection: Connection, opened: Issue, new: Edition) -> int:
-    same = and_(edition.c.issue_id == opened.id, edition.c.fingerprint == new.fingerprint)
-    known = connection.execute(select(edition.c.id).where(same)).scalar()
-    if known is not None:
-        return int(known)
-    values = {
-        "issue_id": opened.id,
-        "fingerprint": new.fingerprint,
-        "template_hash": new.template,
-        "language": new.language,
-        "subject": new.subject,
-        "html": new.html,
-        "text": new.text,
-        "nonce": new.nonce,
-    }
-    number = int(connection.execute(edition.insert().returning(edition.c.id), values).scalar_one())
-    rows: list[dict[str, Any]] = [
-        {"edition_id": number, "entry_id": e, "revision_id": r, "place": place}
-        for place, (e, r) in enumerate(new.entries)
-    ]
-    connection.execute(edition_entry.insert(), rows)
-    return number
 
 
 def _insert(

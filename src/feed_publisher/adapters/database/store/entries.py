@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, delete, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import (
@@ -93,7 +94,7 @@ class SqlEntryStore:
             ).all()
             numbers = [row.id for row in rows]
             connection.execute(update(entry).where(entry.c.id.in_(numbers)).values(state=EntryState.PUBLIC))
-            make_mailable(connection, [row.id for row in rows if not row.feed_only])
+            make_mailable(connection, [row.id for row in rows if not row.feed_only], now)
             mark_dirty(connection, numbers)
             return load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))
 
@@ -142,7 +143,7 @@ class SqlEntryStore:
             values: dict[str, Any] = {"state": state, "reason": reason}
             connection.execute(update(entry).where(entry.c.id == number).values(values))
             if state is EntryState.PUBLIC and not row.feed_only:
-                make_mailable(connection, [number])
+                make_mailable(connection, [number], now)
             mark_dirty(connection, [number])
             return load_entries(connection, entry_rows().where(entry.c.id == number))[0]
 
@@ -164,12 +165,13 @@ class SqlEntryStore:
 def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Known]:
     """The known entries among these keys."""
     found: dict[Key, Known] = {}
-    columns = tuple_(entry_key.c.scope, entry_key.c.kind, entry_key.c.value)
-    for chunk in chunks(sorted(keys), 300):
-        query = _known().add_columns(entry_key.c.scope, entry_key.c.kind, entry_key.c.value)
-        query = query.join(entry_key, entry_key.c.entry_id == entry.c.id)
-        for row in connection.execute(query.where(columns.in_([(k.scope, k.kind, k.value) for k in chunk]))):
-            found[Key(row.scope, KeyKind(row.kind), row.value)] = _to_known(row)
+    query = _known().add_columns(entry_key.c.value).join(entry_key, entry_key.c.entry_id == entry.c.id)
+    # One query per scope and kind: SQLite walks no index for an IN over three columns.
+    for (scope, kind), alike in groupby(sorted(keys), key=lambda key: (key.scope, key.kind)):
+        mine = query.where(entry_key.c.scope == scope, entry_key.c.kind == kind)
+        for chunk in chunks([key.value for key in alike], 500):
+            for row in connection.execute(mine.where(entry_key.c.value.in_(chunk))):
+                found[Key(scope, KeyKind(kind), row.value)] = _to_known(row)
     return found
 
 

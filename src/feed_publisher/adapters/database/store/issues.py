@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -15,25 +15,30 @@ from feed_publisher.adapters.database.schema import (
     digest,
     edition,
     edition_entry,
-    entry,
     entry_topic,
     issue,
-    subscriber,
     subscription,
-    suppression,
-    topic_set,
+)
+from feed_publisher.adapters.database.store.audience import (
+    already_had,
+    candidates,
+    digest_id,
+    groups,
+    one_reader,
+    reader_query,
+    readers,
 )
 from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.cursors import cursor_of, expire_waiting, put_cursors_back
-from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
+from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back
+from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions
 from feed_publisher.adapters.database.store.sequence import current_sequence
-from feed_publisher.domain.delivery import NOT_RECEIVED, DeliveryState
+from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError, NotFoundError
-from feed_publisher.domain.issue import Books, Issue, IssueState, Reader, SubscriptionState
-from feed_publisher.domain.model import Entry, EntryState
+from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
+from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
-from feed_publisher.ports import Audience, Batch, ReaderGroup
+from feed_publisher.ports import Audience, Batch, ReaderGroup, StaleEdition
 
 
 class SqlIssueStore:
@@ -75,7 +80,7 @@ class SqlIssueStore:
     def clocks(self, digest: str, cadence: str) -> list[tuple[str, str]]:
         """(zone, at) pairs that active readers of this cadence use; "" stands for the digest's own."""
         used = exists().where(
-            subscription.c.digest_id == _digest_id(digest),
+            subscription.c.digest_id == digest_id(digest),
             subscription.c.cadence == cadence,
             subscription.c.clock_id == clock.c.id,
             subscription.c.state == SubscriptionState.ACTIVE,
@@ -91,41 +96,26 @@ class SqlIssueStore:
             return current_sequence(connection)
 
     def sequence_at(self, instant: datetime) -> int:
-        """The highest sequence of entries published up to an instant."""
-        query = select(func.max(entry_topic.c.sequence)).where(entry_topic.c.published <= instant)
+        """The last sequence that had been given at an instant."""
+        given = select(entry_topic.c.sequence).where(
+            entry_topic.c.sequence.is_not(None), entry_topic.c.mailable_at <= instant
+        )
+        query = given.order_by(entry_topic.c.sequence.desc()).limit(1)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar() or 0)
 
     def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]:
-        """Public entries that became mailable anywhere in (after, through], newest first."""
-        fresh = select(entry_topic.c.entry_id).where(entry_topic.c.sequence > after, entry_topic.c.sequence <= through)
-        query = entry_rows().where(entry.c.state == EntryState.PUBLIC, entry.c.id.in_(fresh))
-        query = query.order_by(entry.c.published.desc(), entry.c.id.desc())
         with self._database.read() as connection:
-            entries = load_entries(connection, query)
-            sequences = _sequences(connection, [found.number for found in entries])
-        return [(e, Candidate(entry=e.number, sequences=sequences.get(e.number, {}))) for e in entries]
+            return candidates(connection, after, through)
 
     def groups(self, audience: Audience, now: datetime) -> list[ReaderGroup]:
-        cursor = cursor_of(audience.rehearsal)
-        query = (
-            select(topic_set.c.choice, cursor.label("cursor_value"), subscriber.c.language, func.count())
-            .select_from(subscription)
-            .join(topic_set)
-            .join(subscriber)
-            .where(_in_audience(audience, now), ~_suppressed())
-            .group_by(topic_set.c.choice, cursor, subscriber.c.language)
-        )
         with self._database.read() as connection:
-            return [
-                ReaderGroup(choice=row[0], cursor=row[1], language=row[2], count=row[3])
-                for row in connection.execute(query)
-            ]
+            return groups(connection, audience, now)
 
     # --- opening an issue
 
     def slot_taken(self, digest: str, slot: str) -> bool:
-        query = select(issue.c.id).where(issue.c.digest_id == _digest_id(digest), issue.c.slot == slot)
+        query = select(issue.c.id).where(issue.c.digest_id == digest_id(digest), issue.c.slot == slot)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
 
@@ -179,49 +169,39 @@ class SqlIssueStore:
     def release_unfinished(self, audience: Audience, after: int, limit: int, now: datetime) -> None:
         """Expire what these readers still have waiting of an earlier issue; their cursors go back to before it."""
         with self._database.write() as connection:
-            rows = connection.execute(_readers(audience, after, limit, now).with_only_columns(subscription.c.id))
+            rows = connection.execute(reader_query(audience, after, limit, now).with_only_columns(subscription.c.id))
             for chunk in chunks(list(rows.scalars()), 500):
                 expire_waiting(connection, chunk, now)
 
     def readers(self, audience: Audience, after: int, limit: int, now: datetime) -> list[Reader]:
         with self._database.read() as connection:
-            return [
-                Reader(
-                    subscription=row.id,
-                    subscriber=row.subscriber_id,
-                    choice=row.choice,
-                    cursor=row.cursor_value,
-                    language=row.language,
-                    cadence=row.cadence,
-                    zone=row.zone,
-                    at=row.at,
-                    suppressed=row.suppressed,
-                )
-                for row in connection.execute(_readers(audience, after, limit, now))
-            ]
+            return readers(connection, reader_query(audience, after, limit, now))
+
+    def reader(self, digest: str, address_key: str, rehearsal: bool) -> Reader | None:
+        """One subscription as an issue would see it, whatever its state."""
+        with self._database.read() as connection:
+            found = readers(connection, one_reader(digest, address_key, rehearsal))
+        return found[0] if found else None
 
     def already_had(
         self, subscriptions: Sequence[int], entries: Sequence[int], rehearsal: bool
     ) -> set[tuple[int, int]]:
-        """Which of these (subscription, entry) pairs the ledger knows as received."""
-        had: set[tuple[int, int]] = set()
         with self._database.read() as connection:
-            for chunk in chunks(subscriptions, 500):
-                query = (
-                    select(delivery.c.subscription_id, edition_entry.c.entry_id)
-                    .join(edition_entry, edition_entry.c.edition_id == delivery.c.edition_id)
-                    .join(issue, issue.c.id == delivery.c.issue_id)
-                    .where(delivery.c.subscription_id.in_(chunk), edition_entry.c.entry_id.in_(entries))
-                    .where(delivery.c.state.not_in(NOT_RECEIVED))
-                )
-                if not rehearsal:
-                    query = query.where(issue.c.rehearsal.is_(False))
-                had |= {(row[0], row[1]) for row in connection.execute(query)}
-        return had
+            return already_had(connection, subscriptions, entries, rehearsal)
 
     def add_batch(self, opened: Issue, batch: Batch, now: datetime) -> int:
         with self._database.write() as connection:
             return add_batch(connection, opened, batch, now)
+
+    def stale_editions(self) -> list[StaleEdition]:
+        with self._database.read() as connection:
+            return stale_editions(connection)
+
+    def replace_edition(
+        self, stale: StaleEdition, renewed: Edition | None, templates: Mapping[str, str], now: datetime
+    ) -> int:
+        with self._database.write() as connection:
+            return replace_edition(connection, stale, renewed, templates, now)
 
     def freeze(self, opened: Issue, state: IssueState, subject: str, now: datetime) -> Issue:
         """Write the audience and let the issue go (or wait for approval); without readers it is skipped."""
@@ -253,7 +233,7 @@ class SqlIssueStore:
         return found[0]
 
     def newest(self, limit: int, slug: str | None = None) -> list[Issue]:
-        where = issue.c.id > 0 if slug is None else issue.c.digest_id == _digest_id(slug)
+        where = issue.c.id > 0 if slug is None else issue.c.digest_id == digest_id(slug)
         with self._database.read() as connection:
             return _load(connection, where, limit)
 
@@ -283,57 +263,6 @@ class SqlIssueStore:
             values = {"state": DeliveryState.EXCLUDED, "reason": "cancelled", "changed_at": now}
             connection.execute(update(delivery).where(waiting).values(values))
             return found
-
-
-def _readers(audience: Audience, after: int, limit: int, now: datetime) -> Any:
-    return (
-        select(
-            subscription.c.id,
-            subscription.c.subscriber_id,
-            subscription.c.cadence,
-            cursor_of(audience.rehearsal).label("cursor_value"),
-            topic_set.c.choice,
-            subscriber.c.language,
-            clock.c.zone,
-            clock.c.at,
-            _suppressed().label("suppressed"),
-        )
-        .select_from(subscription)
-        .join(topic_set)
-        .join(subscriber)
-        .join(clock)
-        .where(_in_audience(audience, now), subscription.c.id > after)
-        .order_by(subscription.c.id)
-        .limit(limit)
-    )
-
-
-def _in_audience(audience: Audience, now: datetime) -> ColumnElement[bool]:
-    conditions = [
-        subscription.c.digest_id == _digest_id(audience.digest),
-        subscription.c.state == SubscriptionState.ACTIVE,
-        or_(subscription.c.paused_until.is_(None), subscription.c.paused_until <= now),
-    ]
-    if audience.cadence is not None:
-        conditions.append(subscription.c.cadence == audience.cadence)
-    return and_(*conditions)
-
-
-def _suppressed() -> ColumnElement[bool]:
-    return exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
-
-
-def _digest_id(slug: str) -> Any:
-    return select(digest.c.id).where(digest.c.slug == slug).scalar_subquery()
-
-
-def _sequences(connection: Connection, entries: Sequence[int]) -> dict[int, dict[int, int]]:
-    found: dict[int, dict[int, int]] = {}
-    for chunk in chunks(entries, 500):
-        query = select(entry_topic).where(entry_topic.c.entry_id.in_(chunk), entry_topic.c.sequence.is_not(None))
-        for row in connection.execute(query):
-            found.setdefault(row.entry_id, {})[row.topic_id] = row.sequence
-    return found
 
 
 def _load(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:

@@ -126,7 +126,7 @@ class SqlPeopleStore:
 
     def letters(self, limit: int) -> list[Letter]:
         query = _view().add_columns(subscription.c.letter, subscription.c.request)
-        query = query.where(subscription.c.letter.is_not(None)).order_by(subscription.c.asked_at).limit(limit)
+        query = query.where(subscription.c.letter > "").order_by(subscription.c.asked_at).limit(limit)
         with self._database.read() as connection:
             return [
                 Letter(subscription=row.id, request=row.request, kind=row.letter, address=row.address, digest=row.slug)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from feed_publisher.adapters.database.engine import lock_counter
-from feed_publisher.adapters.database.schema import counter, entry_topic
+from feed_publisher.adapters.database.schema import Utc, counter, entry_topic
 from feed_publisher.adapters.database.store.common import chunks
 
+_NUMBER = text(
+    "UPDATE entry_topic SET sequence = :n, mailable_at = :now WHERE entry_id = :e AND topic_id = :t"
+).bindparams(bindparam("now", type_=Utc()))
 
-def make_mailable(connection: Connection, entries: Sequence[int]) -> None:
+
+def make_mailable(connection: Connection, entries: Sequence[int], now: datetime) -> None:
     """Give every (entry, topic) without a sequence the next one; entries in the order given, oldest first.
 
     The counter's row stays locked until the transaction ends, so commit order is sequence order.
@@ -27,8 +32,8 @@ def make_mailable(connection: Connection, entries: Sequence[int]) -> None:
         ordered = sorted(rows, key=lambda row: (place[row.entry_id], row.topic_id))
         first = lock_counter(connection, "sequence", len(ordered)) - len(ordered) + 1
         connection.execute(
-            text("UPDATE entry_topic SET sequence = :n WHERE entry_id = :e AND topic_id = :t"),
-            [{"n": first + i, "e": row.entry_id, "t": row.topic_id} for i, row in enumerate(ordered)],
+            _NUMBER,
+            [{"n": first + i, "e": row.entry_id, "t": row.topic_id, "now": now} for i, row in enumerate(ordered)],
         )
 
 

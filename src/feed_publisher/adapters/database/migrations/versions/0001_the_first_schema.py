@@ -284,6 +284,7 @@ def upgrade() -> None:
         sa.Column("entry_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("topic_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=True),
+        sa.Column("mailable_at", Utc(), nullable=True),
         sa.Column("published", Utc(), nullable=False),
         sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_entry_topic_entry_id_entry")),
         sa.ForeignKeyConstraint(["topic_id"], ["topic.id"], name=op.f("fk_entry_topic_topic_id_topic")),
@@ -357,12 +358,14 @@ def upgrade() -> None:
         sa.Column("edition_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("entry_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("revision_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("topic_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_edition_entry_edition_id_edition")),
         sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_edition_entry_entry_id_entry")),
         sa.ForeignKeyConstraint(
             ["revision_id"], ["entry_revision.id"], name=op.f("fk_edition_entry_revision_id_entry_revision")
         ),
+        sa.ForeignKeyConstraint(["topic_id"], ["topic.id"], name=op.f("fk_edition_entry_topic_id_topic")),
         sa.PrimaryKeyConstraint("edition_id", "entry_id", name=op.f("pk_edition_entry")),
     )
     op.create_index("ix_edition_entry_entry_id", "edition_entry", ["entry_id", "edition_id"], unique=False)

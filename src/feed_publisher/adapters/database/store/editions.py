@@ -1,0 +1,38 @@
+"""Storing an edition: once per issue and fingerprint, never changed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, and_, select
+
+from feed_publisher.adapters.database.schema import edition, edition_entry, template, topic
+from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.domain.issue import Edition
+
+
+def store_edition(connection: Connection, issue_id: int, new: Edition, templates: Mapping[str, str]) -> int:
+    """The id of the edition; ``templates`` are sources by hash."""
+    same = and_(edition.c.issue_id == issue_id, edition.c.fingerprint == new.fingerprint)
+    known = connection.execute(select(edition.c.id).where(same)).scalar()
+    if known is not None:
+        return int(known)
+    insert_missing(connection, template, [{"hash": h, "source": source} for h, source in templates.items()])
+    values = {
+        "issue_id": issue_id,
+        "fingerprint": new.fingerprint,
+        "template_hash": new.template,
+        "language": new.language,
+        "subject": new.subject,
+        "html": new.html,
+        "text": new.text,
+        "nonce": new.nonce,
+    }
+    number = int(connection.execute(edition.insert().returning(edition.c.id), values).scalar_one())
+    topics = {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
+    rows = [
+        {"edition_id": number, "entry_id": e, "revision_id": r, "topic_id": topics[slug], "place": place}
+        for place, (e, r, slug) in enumerate(new.entries)
+    ]
+    connection.execute(edition_entry.insert(), rows)
+    return number

@@ -1,0 +1,214 @@
+"""Connections: how they are set up, how writers wait for each other, and what a broken database says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from database_world import NOW
+from sqlalchemy import text
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.migrate import migrate
+from feed_publisher.domain.errors import ForeignDatabaseError, StorageError
+
+Opener = Callable[[str], Database]
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, open_database: Opener) -> Database:
+    return open_database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
+
+
+@pytest.mark.parametrize(("kind", "synchronous"), [("read", 1), ("write", 1), ("durable", 2)])
+def test_pragmas(sqlite: Database, kind: str, synchronous: int) -> None:
+    with getattr(sqlite, kind)() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("synchronous", "journal_mode", "foreign_keys", "busy_timeout")
+        }
+    assert found == {"synchronous": synchronous, "journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000}
+
+
+def test_writers_that_read_first_lose_no_update(database: Database, database_url: str, open_database: Opener) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO counter (name, value) VALUES ('test', 0)")
+
+    def count() -> None:
+        own = open_database(database_url)
+        for number in range(25):
+            with own.durable() if number % 5 == 0 else own.write() as connection:
+                query = "SELECT value FROM counter WHERE name = 'test'"
+                value = connection.exec_driver_sql(query if own.is_sqlite else f"{query} FOR UPDATE").scalar_one()
+                connection.execute(text("UPDATE counter SET value = :v WHERE name = 'test'"), {"v": value + 1})
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT value FROM counter WHERE name = 'test'").scalar_one() == 100
+
+
+def test_a_read_sees_one_snapshot(database: Database) -> None:
+    with database.read() as reading:
+        before = reading.exec_driver_sql("SELECT count(*) FROM fact").scalar_one()
+        with database.write() as writing:
+            writing.exec_driver_sql("INSERT INTO fact (name, value) VALUES ('a', 'b')")
+        assert reading.exec_driver_sql("SELECT count(*) FROM fact").scalar_one() == before
+    with database.read() as reading:
+        assert reading.exec_driver_sql("SELECT count(*) FROM fact").scalar_one() == before + 1
+    with database.write() as writing:
+        assert writing.exec_driver_sql("DELETE FROM fact").rowcount == 1
+
+
+def test_a_failed_block_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO fact (name, value) VALUES ('a', 'b')")
+        _ = 1 / 0
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM fact").scalar_one() == 0
+
+
+def test_a_name_without_password_is_shown(database: Database) -> None:
+    assert "secret" not in Database("postgresql://me:secret@host/site").name
+
+
+# --- trouble
+
+
+def test_a_locked_database_says_so_after_the_timeout(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'one.sqlite3'}"
+    holder, waiter = Database(url), Database(url, busy_timeout=50)
+    with holder.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE entry_revision (a)")
+        with pytest.raises(StorageError, match="database is locked; another program holds it"), waiter.write():
+            pass
+    with waiter.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM entry_revision").scalar_one() == 0
+    holder.close()
+    waiter.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path, open_database: Opener) -> None:
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear reader, " * 100)
+    with pytest.raises(ForeignDatabaseError, match=r"letter\.txt is not a database of feed-publisher; move it or set"):
+        migrate(open_database(f"sqlite:///{file}"), NOW)
+    assert file.read_text() == "Dear reader, " * 100
+
+
+def test_another_programs_database_is_left_as_it_was(tmp_path: Path, open_database: Opener) -> None:
+    file = tmp_path / "photos.db"
+    with sqlite3.connect(file) as theirs:
+        theirs.execute("CREATE TABLE photo (name)")
+    theirs.close()
+    before = file.read_bytes()
+    database = open_database(f"sqlite:///{file}")
+    with pytest.raises(ForeignDatabaseError, match=r"photos\.db holds another program's tables; move it or set"):
+        migrate(database, NOW)
+    database.close()
+    assert file.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["photos.db"]
+
+
+def test_another_programs_postgres_database(empty_url: str, open_database: Opener) -> None:
+    database = open_database(empty_url)
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE photo (name text)")
+    with pytest.raises(ForeignDatabaseError, match="holds another program's tables"):
+        migrate(database, NOW)
+
+
+def test_a_database_of_a_newer_version(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ForeignDatabaseError, match="written by a newer feed-publisher; upgrade the program") as caught:
+        migrate(database, NOW)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("path", ["missing/site.sqlite3", "file/site.sqlite3"])
+def test_a_folder_that_is_not_there(tmp_path: Path, open_database: Opener, path: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="does the folder exist and may this user write to it") as caught:
+        migrate(open_database(f"sqlite:///{tmp_path / path}"), NOW)
+    assert caught.value.exit_code == 75
+
+
+@contextmanager
+def as_somebody() -> Iterator[None]:
+    """Root may write everywhere, so put that right aside."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_this_user_may_not_write(sqlite_template: Path, open_database: Opener, what: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="fp-", dir="/tmp"))  # pytest's folders are closed to others
+    file = folder / "site.sqlite3"
+    try:
+        if what == "file":
+            shutil.copyfile(sqlite_template, file)
+            file.chmod(0o444)
+        folder.chmod(0o555)
+        database = open_database(f"sqlite:///{file}")
+        with as_somebody(), pytest.raises(StorageError, match="may (this user|not) write to it") as caught:
+            migrate(database, NOW)
+            with database.write() as connection:
+                connection.exec_driver_sql("DELETE FROM fact")
+        assert str(caught.value).startswith(f"database {file}: ")
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_a_full_disk(tmp_path: Path, open_database: Opener) -> None:
+    """A real tmpfs of 1 MB where mounting is allowed; else SQLite's own limit on pages."""
+    mounted = os.geteuid() == 0 and _mount(tmp_path)
+    database = open_database(f"sqlite:///{tmp_path / 'small.sqlite3'}")
+    try:
+        migrate(database, NOW)
+        with pytest.raises(StorageError, match="disk is full; free some space"):  # noqa: SIM117
+            with database.write() as connection:
+                if not mounted:
+                    connection.exec_driver_sql("PRAGMA max_page_count = 1")
+                for number in range(200):
+                    values = {"name": str(number), "value": "x" * 20_000}
+                    connection.execute(text("INSERT INTO fact (name, value) VALUES (:name, :value)"), values)
+        with database.read() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM fact").scalar_one() == 0
+    finally:
+        database.close()
+        if mounted:
+            subprocess.run(["umount", tmp_path], check=True)
+
+
+def _mount(folder: Path) -> bool:
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_server_that_is_not_there(open_database: Opener, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is the server running, and is database.url right"):
+        migrate(open_database(f"postgresql://me@/site?host={tmp_path}"), NOW)
+
+
+def test_an_address_through_a_unix_socket(postgres_socket: str, open_database: Opener) -> None:
+    with open_database(f"postgresql://tester@/postgres?host={postgres_socket}").read() as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar_one() == "tester"

@@ -1,0 +1,142 @@
+"""The queries that run often find what they need by an index, seen in SQLite's plan of the statements really run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from database_world import ACCEPTED, NOW, World, article, mark
+from sqlalchemy import event
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.ports import Audience
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """No ANALYZE: on a site's tables none is run either."""
+    world.digest()
+    world.absorb(*(article(f"Article {n}", "News", "Culture") for n in range(60)))
+    world.join(*(f"r{n}" for n in range(60)))
+    world.open()
+    return world
+
+
+@contextmanager
+def plans(database: Database) -> Iterator[Callable[[str], str]]:
+    """Records the statements of a block; the function gives the plan of those that contain a text."""
+    ran: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, _many: bool) -> None:
+        if not statement.startswith(("EXPLAIN", "BEGIN", "PRAGMA")):
+            ran.append((statement, parameters))
+
+    engines = {database._engine, database._durable}
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+
+    def plan(containing: str) -> str:
+        with database.read() as connection:
+            found = [
+                row.detail
+                for statement, parameters in ran
+                if containing in " ".join(statement.split())
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            ]
+        assert found, f"no statement contains {containing!r}"
+        return "\n".join(found)
+
+    yield plan
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_claiming_walks_its_index(full: World) -> None:
+    (opened,) = full.issues.newest(1)
+    with plans(full.database) as plan:
+        claimed = full.ledger.claim(opened.id, "me", 5, NOW)
+    due = plan("ORDER BY delivery.due_at, delivery.id LIMIT")
+    assert "USING COVERING INDEX ix_delivery_issue_id_state_due_at" in due
+    assert "SCAN" not in due
+    assert "TEMP B-TREE" not in due, "no sorting of the whole queue"
+    assert "SCAN delivery" not in plan("delivery")
+    with plans(full.database) as plan:
+        full.ledger.settle("me", [], [mark(one) for one in claimed], NOW)
+        full.ledger.sendable(False, NOW)
+        full.ledger.next_due(False)
+        full.ledger.expire(NOW, NOW)
+        full.ledger.finish(NOW)
+        full.ledger.give_back("me", NOW)
+        full.ledger.recover("me", NOW)
+        full.issues.books(opened.id)
+        full.issues.cancel(opened.id, NOW)
+    assert "SCAN delivery" not in plan("delivery")
+
+
+def test_candidates_use_the_sequence_index(full: World) -> None:
+    with plans(full.database) as plan:
+        assert len(full.issues.candidates(110, 120)) == 5
+    used = plan("entry_topic.sequence > ?")
+    assert "sqlite_autoindex_entry_topic_2 (sequence>? AND sequence<?)" in used
+    assert "SCAN" not in used.replace("SCAN source", "")
+
+
+def test_the_newest_of_a_topic_use_its_index(full: World) -> None:
+    with plans(full.database) as plan:
+        assert len(full.feeds.newest("news", 5)) == 5
+    used = plan("LIMIT")
+    assert "ix_entry_topic_topic_id_published (topic_id=?)" in used
+    assert "SCAN entry" not in used
+    assert "TEMP B-TREE" not in used
+
+
+def test_the_newest_of_all_use_an_index(full: World) -> None:
+    with plans(full.database) as plan:
+        assert len(full.feeds.newest("all", 5)) == 5
+    used = plan("LIMIT")
+    assert "ix_entry_state_published (state=?)" in used
+    assert "TEMP B-TREE" not in used
+
+
+def test_slots_and_clocks_are_looked_up(full: World) -> None:
+    with plans(full.database) as plan:
+        full.issues.slot_taken("weekly", "weekly:2026-W45")
+        assert full.issues.clocks("weekly", "weekly") == [("", "")]
+    assert "sqlite_autoindex_issue_1 (digest_id=? AND slot=?)" in plan("issue.slot = ?")
+    clocks = plan("FROM clock")
+    assert "ix_subscription_digest_id_cadence_clock_id" in clocks
+    assert "SCAN subscription" not in clocks
+
+
+def test_an_issue_asks_for_its_readers_by_index(full: World) -> None:
+    (opened,) = full.issues.newest(1)
+    full.end(opened, ACCEPTED)
+    audience = Audience(digest="weekly", cadence="weekly", rehearsal=False)
+    with plans(full.database) as plan:
+        full.issues.release_unfinished(audience, 0, 10, NOW)
+        full.issues.readers(audience, 0, 10, NOW)
+        full.issues.already_had([1, 2], [1, 2], False)
+        full.people.view(1)
+        full.people.letters(5)
+    assert "SCAN delivery" not in plan("delivery")
+    assert "SCAN edition_entry" not in plan("edition_entry")
+    assert "SCAN subscriber" not in plan("subscriber")
+    assert "ix_subscription_letter" in plan("subscription.letter > ?")
+
+
+def test_entries_are_found_by_key_prefix_and_recognised_by_index(full: World, tmp_path: Path) -> None:
+    (entry, _) = full.issues.candidates(0, 2)[0]
+    with plans(full.database) as plan:
+        full.entries.get(entry.key[:8])
+        full.absorb(article("New one"), document="b.md")
+    assert "sqlite_autoindex_entry_2 (key>? AND key<?)" in plan("LIMIT")
+    assert "SCAN entry_key" not in plan("entry_key")
+    assert "SCAN listing" not in plan("JOIN listing")

@@ -1,0 +1,420 @@
+"""Entries, topics, sequences and feeds on both databases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from database_world import DAY, HOUR, NOW, World, article, count_unnumbered
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.domain.errors import InputError, NotFoundError
+from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.ports import FeedFile, Page, SourceDocument
+
+
+def only(world: World) -> Entry:
+    (entry,) = world.entries.page(Page())
+    return entry
+
+
+# --- absorbing
+
+
+def test_new_entries_are_stored_newest_first(world: World) -> None:
+    absorbed = world.absorb(article("Three"), article("Two", "News", "Culture"), article("One"))
+    assert [draft.title for draft in absorbed.new] == ["Three", "Two", "One"]
+    entries = world.entries.page(Page())
+    assert [entry.title for entry in entries] == ["Three", "Two", "One"]
+    assert entries[1].topics == (TopicRef(slug="news", title="News"), TopicRef(slug="culture", title="Culture"))
+    assert len({entry.published for entry in entries}) == 3
+    assert all(entry.id == f"urn:uuid:{entry.key}" and entry.published <= NOW for entry in entries)
+    assert world.sequences() == {
+        ("One", "news"): 1,
+        ("Two", "news"): 2,
+        ("Two", "culture"): 3,
+        ("Three", "news"): 4,
+    }
+
+
+def test_the_same_again_changes_nothing(world: World) -> None:
+    world.absorb(article("One"), article("Two"))
+    before, sequences = world.entries.page(Page()), world.sequences()
+    again = world.absorb(article("One"), article("Two"), now=NOW + HOUR)
+    assert (again.new, again.changed, again.held, again.unchanged) == ((), (), (), 2)
+    assert world.entries.page(Page()) == before
+    assert world.sequences() == sequences
+
+
+def test_a_correction_makes_a_revision_and_keeps_id_date_and_sequence(world: World) -> None:
+    world.absorb(article("One", summary="Old words"))
+    before = only(world)
+    changed = world.absorb(article("One", summary="New words"), now=NOW + DAY)
+    after = only(world)
+    assert [draft.summary for draft in changed.changed] == ["New words"]
+    assert (after.id, after.key, after.published, after.number) == (
+        before.id,
+        before.key,
+        before.published,
+        before.number,
+    )
+    assert after.revision != before.revision
+    assert after.updated > before.updated
+    assert world.sequences() == {("One", "news"): 1}
+
+
+def test_a_moved_article_with_the_same_id_keeps_its_id(world: World) -> None:
+    draft = article("One", explicit_id="tag:site.example,2026:1")
+    world.absorb(draft)
+    before = only(world)
+    world.absorb(replace(draft, link="https://new.example/1"), now=NOW + DAY)
+    after = only(world)
+    assert (after.id, after.link, after.updated) == (before.id, "https://new.example/1", before.updated)
+    assert world.absorb(replace(draft, explicit_id=None, link="https://new.example/1")).unchanged == 1
+
+
+def test_another_source_adds_topics_but_no_words(world: World) -> None:
+    world.absorb(article("One", summary="Ours"))
+    world.absorb(article("One", "Culture", summary="Theirs"), source="other")
+    entry = only(world)
+    assert (entry.summary, entry.source) == ("Ours", "site")
+    assert [topic.slug for topic in entry.topics] == ["news", "culture"]
+    assert world.sequences() == {("One", "news"): 1, ("One", "culture"): 2}, "its own number when it got there"
+
+
+def test_doubt_is_held_and_released_with_a_number_of_its_own(world: World) -> None:
+    one = article("Weekly", link=None, summary="alpha beta gamma delta epsilon")
+    absorbed = world.absorb(one, replace(one, summary="quite other words entirely here"))
+    assert len(absorbed.new) == len(absorbed.held) == 1
+    (held,) = world.entries.page(Page(state=EntryState.HELD))
+    assert held.reason == absorbed.held[0][1]
+    assert count_unnumbered(world) == 1
+    world.absorb(article("Later"), document="other.md")
+    world.entries.change_state(held.number, [EntryState.HELD], EntryState.PUBLIC, "", NOW)
+    assert count_unnumbered(world) == 0
+    found = world.issues.candidates(2, 3)
+    assert [entry.number for entry, _ in found] == [held.number], "nobody's cursor has passed it"
+    assert world.absorb(one, replace(one, summary="quite other words entirely here")).unchanged == 2
+
+
+def test_feed_only_entries_get_no_number(world: World) -> None:
+    world.absorb(article("Old"), feed_only=True)
+    world.absorb(article("Old", "Culture"), source="other")
+    assert set(world.sequences().values()) == {None}
+    assert [entry.title for entry in world.feeds.newest("news", 9)] == ["Old"]
+    number = only(world).number
+    world.entries.change_state(number, [EntryState.PUBLIC], EntryState.HIDDEN, "", NOW)
+    world.entries.change_state(number, [EntryState.HIDDEN], EntryState.PUBLIC, "", NOW)
+    assert set(world.sequences().values()) == {None}
+
+
+def test_scheduled_entries_mature_and_are_numbered_then(world: World) -> None:
+    world.absorb(article("Soon", published=NOW + HOUR), article("Now"))
+    assert [entry.title for entry in world.feeds.newest("news", 9)] == ["Now"]
+    assert world.entries.mature(NOW) == []
+    world.absorb(article("Between"), document="other.md")
+    (matured,) = world.entries.mature(NOW + HOUR)
+    assert (matured.title, matured.state) == ("Soon", EntryState.PUBLIC)
+    assert world.entries.mature(NOW + HOUR) == []
+    assert world.sequences() == {("Now", "news"): 1, ("Between", "news"): 2, ("Soon", "news"): 3}
+
+
+def test_a_withdrawn_and_restored_entry_keeps_its_number(world: World) -> None:
+    world.absorb(article("One"))
+    number = only(world).number
+    withdrawn = world.entries.change_state(number, [EntryState.PUBLIC], EntryState.WITHDRAWN, "wrong", NOW)
+    assert (withdrawn.state, withdrawn.reason) == (EntryState.WITHDRAWN, "wrong")
+    assert world.feeds.newest("all", 9) == []
+    with pytest.raises(InputError, match="this entry is withdrawn"):
+        world.entries.change_state(number, [EntryState.PUBLIC, EntryState.HELD], EntryState.HIDDEN, "", NOW)
+    world.entries.change_state(number, [EntryState.WITHDRAWN], EntryState.PUBLIC, "", NOW)
+    assert world.sequences() == {("One", "news"): 1}
+
+
+def test_released_before_its_date_it_stays_scheduled(world: World) -> None:
+    world.absorb(article("Soon", published=NOW + DAY))
+    number = only(world).number
+    world.entries.change_state(number, [EntryState.SCHEDULED], EntryState.HIDDEN, "", NOW)
+    assert world.entries.mature(NOW + DAY) == []
+    again = world.entries.change_state(number, [EntryState.HIDDEN], EntryState.PUBLIC, "", NOW)
+    assert again.state is EntryState.SCHEDULED
+    assert count_unnumbered(world) == 1
+
+
+# --- looking
+
+
+def test_an_entry_is_found_by_the_start_of_its_key(world: World) -> None:
+    world.absorb(article("One"), article("Two"))
+    entry = world.entries.page(Page())[0]
+    for given in (entry.key, entry.key[:6], entry.id, entry.key.upper()[:9], f" {entry.key[:20]} "):
+        assert world.entries.get(given) == entry
+    for given in ("zzzzzz", "abc\x00def", "%%%%%%%", entry.key + "0"):
+        with pytest.raises(NotFoundError):
+            world.entries.get(given)
+    with pytest.raises(InputError, match="too short"):
+        world.entries.get(entry.key[:5])
+
+
+def test_a_prefix_of_two_keys_is_refused(world: World) -> None:
+    world.absorb(article("One"), article("Two"))
+    with world.database.write() as connection:
+        for number, entry in enumerate(world.entries.page(Page())):
+            connection.exec_driver_sql(
+                f"UPDATE entry SET key = 'abcdef0{number}-0000-4000-8000-000000000000' WHERE id = {entry.number}"
+            )
+    with pytest.raises(InputError, match="more than one"):
+        world.entries.get("abcdef")
+    assert world.entries.get("abcdef01").title == "Two"
+
+
+def test_pages_are_cut_by_state_and_topic(world: World) -> None:
+    world.absorb(article("Three", "Culture"), article("Two"), article("One", "Culture", "News"))
+    assert [entry.title for entry in world.entries.page(Page(topic="culture"))] == ["Three", "One"]
+    assert [entry.title for entry in world.entries.page(Page(limit=1))] == ["Three"]
+    assert world.entries.page(Page(state=EntryState.HELD)) == []
+    assert world.entries.page(Page(topic="nowhere")) == []
+
+
+def test_documents_are_remembered_with_their_problems(world: World) -> None:
+    assert world.entries.add_source("site", "folder", NOW) is True
+    world.absorb(article("One"), document="a.md")
+    world.absorb(article("Two"), article("Three"), document="b.md")
+    assert world.entries.add_source("site", "folder", NOW) is False
+    assert world.entries.documents("site") == {
+        "a.md": SourceDocument(name="a.md", fingerprint="1", entries=1),
+        "b.md": SourceDocument(name="b.md", fingerprint="2", entries=2),
+    }
+    world.entries.forget_document("site", "a.md")
+    assert list(world.entries.documents("site")) == ["b.md"]
+    assert len(world.entries.page(Page())) == 3
+
+
+# --- topics
+
+
+def test_unknown_headings_make_topics_once(world: World) -> None:
+    world.absorb(article("One", "Local  News"), article("Two", "LOCAL NEWS"), article("Three", "日本"))
+    world.absorb(article("Four", "local news"), document="b.md")
+    first, second = world.topics.all()
+    assert first.slug == "local-news"
+    assert second.slug.startswith("t-")
+    assert world.topics.get("local-news") == first
+    assert world.topics.get("nowhere") is None
+    assert list(world.topics.numbers()) == ["local-news", second.slug]
+
+
+def test_other_headings_with_the_same_slug_get_numbers_and_reserved_words_too(world: World) -> None:
+    world.absorb(article("One", "C", "C+", "C++", "All"))
+    assert [topic.slug for topic in world.topics.all()] == ["c", "c-2", "c-3", "all-2"]
+
+
+def test_a_heading_longer_than_a_title_may_be_is_cut(world: World) -> None:
+    world.absorb(article("One", "x" * 700), article("Two", "x" * 700 + "y"))
+    assert [len(topic.title) for topic in world.topics.all()] == [500]
+    assert len(world.topics.all()[0].slug) == 80
+
+
+def test_a_declared_topic_takes_its_title_from_the_settings(world: World) -> None:
+    world.topics.declare("culture", "Kultur", NOW)
+    world.absorb(article("One", "Kultur"))
+    assert [topic.slug for topic in world.topics.all()] == ["culture"]
+    publish(world)
+    world.topics.declare("culture", "Kultur", NOW)
+    assert world.feeds.dirty() == []
+    world.topics.declare("culture", "Culture", NOW)
+    assert world.topics.all() == [TopicRef(slug="culture", title="Culture")]
+    assert len(world.feeds.dirty()) == 2, "other feeds name it too"
+    world.absorb(article("Two", "Culture"), article("Three", "Kultur"), document="b.md")
+    assert [topic.slug for topic in world.topics.all()] == ["culture"]
+
+
+# --- two at once
+
+
+def test_commit_order_is_sequence_order_with_two_writers(
+    world: World, database_url: str, open_database: Callable[[str], Database]
+) -> None:
+    seen: list[int] = []
+    stop = threading.Event()
+    errors: list[BaseException] = []
+
+    def write(name: str) -> None:
+        try:
+            other = World(open_database(database_url))
+            for n in range(12):
+                other.absorb(article(f"{name} {n}", "News", name), source=name, document=f"{n}.md")
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    def watch() -> None:
+        """A reader whose cursor follows the counter must see every number up to it."""
+        other = World(open_database(database_url))
+        while not stop.is_set():
+            with other.database.read() as connection:
+                value = connection.exec_driver_sql("SELECT value FROM counter").scalar_one()
+                numbered = connection.exec_driver_sql("SELECT count(sequence) FROM entry_topic").scalar_one()
+            seen.append(value - numbered)
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in ("a", "b")]
+    watcher = threading.Thread(target=watch)
+    for thread in [watcher, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    watcher.join()
+    assert errors == []
+    assert set(seen) == {0}, "a number was visible before its entry"
+    assert sorted(n for n in world.sequences().values() if n) == list(range(1, 49))
+    assert sorted(topic.slug for topic in world.topics.all()) == ["a", "b", "news"]
+
+
+def test_two_sources_with_the_same_articles_at_once_make_them_once(
+    world: World, database_url: str, open_database: Callable[[str], Database]
+) -> None:
+    errors: list[BaseException] = []
+    start = threading.Barrier(2)
+
+    def write(name: str) -> None:
+        other = World(open_database(database_url))
+        for n in range(10):
+            start.wait()
+            try:
+                other.absorb(article(f"Article {n}", f"Topic {n}"), source=name, document=f"{n}.md")
+            except BaseException as error:  # noqa: BLE001
+                errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(world.entries.page(Page(limit=100))) == 10
+
+
+# --- feeds
+
+
+def publish(world: World) -> None:
+    for dirty in world.feeds.dirty():
+        file = FeedFile(path=f"{dirty.slug}.atom", version=dirty.version, etag="e", last_modified=NOW)
+        assert world.feeds.replace(dirty, lambda out, file=file: [file])  # type: ignore[misc]
+
+
+def dirty(world: World) -> list[str]:
+    return [feed.slug for feed in world.feeds.dirty()]
+
+
+def test_only_feeds_of_changed_entries_are_dirty(world: World) -> None:
+    assert dirty(world) == ["all"]
+    world.absorb(article("One"), article("Two", "Culture"), article("Three", "Sport"))
+    assert set(dirty(world)) == {"all", "news", "culture", "sport"}
+    publish(world)
+    assert dirty(world) == []
+    world.absorb(article("One"), article("Two", "Culture"), article("Three", "Sport"))
+    assert dirty(world) == [], "nothing changed"
+    world.absorb(article("One"), article("Two", "Culture", summary="Corrected"), article("Three", "Sport"))
+    assert dirty(world) == ["all", "culture"]
+    publish(world)
+    world.absorb(article("One", "Sport"), source="other", document="x.md")
+    assert set(dirty(world)) == {"all", "news", "sport"}
+    publish(world)
+    sport = next(entry for entry in world.entries.page(Page()) if entry.title == "Three")
+    world.entries.change_state(sport.number, [EntryState.PUBLIC], EntryState.WITHDRAWN, "", NOW)
+    assert dirty(world) == ["all", "sport"]
+
+
+def test_feeds_list_public_entries_newest_first(world: World) -> None:
+    world.absorb(article("Soon", published=NOW + DAY), article("Two", "News", "Culture"), article("One"))
+    assert [entry.title for entry in world.feeds.newest("all", 9)] == ["Two", "One"]
+    assert [entry.title for entry in world.feeds.newest("news", 1)] == ["Two"]
+    assert [entry.title for entry in world.feeds.newest("culture", 9)] == ["Two"]
+    assert world.feeds.newest("nowhere", 9) == []
+
+
+def test_files_are_replaced_only_by_a_higher_version(world: World) -> None:
+    world.absorb(article("One"))
+    old = {feed.slug: feed for feed in world.feeds.dirty()}["news"]
+    world.absorb(article("One", summary="Corrected"))
+    new = {feed.slug: feed for feed in world.feeds.dirty()}["news"]
+    assert (old.id, old.title, old.atom_id) == (new.id, "News", new.atom_id)
+    assert new.version > old.version
+    file = FeedFile(path="news.atom", version=new.version, etag="new", last_modified=NOW)
+    assert world.feeds.replace(new, lambda out: [file]) is True
+    assert dirty(world) == ["all"]
+
+    def must_not_write(out: object) -> list[FeedFile]:
+        raise AssertionError("an older version was written over a newer one")
+
+    assert world.feeds.replace(old, must_not_write) is False
+    assert world.feeds.files(new.id) == {"news.atom": file}
+
+
+def test_a_feed_that_changed_while_it_was_written_stays_dirty(world: World) -> None:
+    world.absorb(article("One"))
+    old = {feed.slug: feed for feed in world.feeds.dirty()}["news"]
+    world.absorb(article("One", summary="Corrected"))
+    assert world.feeds.replace(old, lambda out: []) is True
+    world.feeds.refuse(old, "bad")
+    assert set(dirty(world)) == {"all", "news"}
+    assert world.feeds.problems() == {}
+
+
+def test_when_writing_fails_the_row_stays_as_it_was(world: World) -> None:
+    (feed,) = world.feeds.dirty()
+
+    def fails(out: object) -> list[FeedFile]:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        world.feeds.replace(feed, fails)
+    assert world.feeds.dirty() == [feed]
+    assert world.feeds.files(feed.id) == {}
+
+
+def test_a_refused_feed_says_why_until_it_is_right(world: World) -> None:
+    (feed,) = world.feeds.dirty()
+    world.feeds.refuse(feed, "two entries share an id")
+    assert world.feeds.problems() == {"all": "two entries share an id"}
+    assert world.feeds.dirty() == []
+    assert [known.slug for known in world.feeds.dirty(every=True)] == ["all"]
+    world.absorb(article("One"))
+    publish(world)
+    assert world.feeds.problems() == {}
+
+
+def test_feeds_depend_on_settings(world: World) -> None:
+    world.absorb(article("One"))
+    publish(world)
+    world.feeds.depend_on("title=A")
+    assert set(dirty(world)) == {"all", "news"}
+    publish(world)
+    world.feeds.depend_on("title=A")
+    assert dirty(world) == []
+    world.feeds.depend_on("title=B")
+    assert set(dirty(world)) == {"all", "news"}
+
+
+def test_the_desk_tells_each_cause_once(world: World) -> None:
+    assert world.desk.tell("a", "First.", NOW) is True
+    assert world.desk.tell("a", "First.", NOW + HOUR) is False
+    assert world.desk.tell("b", "Second.", NOW + HOUR) is True
+    assert [notice.sentence for notice in world.desk.notices(9)] == ["Second.", "First."]
+    assert len(world.desk.notices(1)) == 1
+    world.digest()
+    world.join("anna")
+    world.absorb(article("One"))
+    happened = world.desk.happened()
+    assert (happened.entries, happened.held, happened.active, happened.last_pickup) == (1, 0, 1, NOW)
+    assert happened.feeds_out is None
+
+
+def test_another_file_of_the_same_name_is_not_touched(world: World, tmp_path: Path) -> None:
+    """The folder of a site holds nothing but the database's own files."""
+    world.absorb(article("One"))
+    assert {file.name.split(".")[0] for file in tmp_path.iterdir()} <= {"site"}
