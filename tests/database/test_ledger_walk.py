@@ -209,15 +209,15 @@ class Walk(RuleBasedStateMachine):
         except InputError:
             pass
 
-    @rule(which=st.integers(0, 2), state=st.sampled_from((S.UNKNOWN, S.BOUNCED, S.DEFERRED)))
-    def resends(self, which: int, state: S) -> None:
+    @rule(oldest_first=st.booleans())
+    def resends(self, oldest_first: bool) -> None:
         issues = self.world.issues.newest(3)
-        if which >= len(issues):
-            return
-        try:
-            self.world.ledger.resend(issues[which].id, [state], None, self.now)
-        except InputError as error:
-            assert "that needs one that is ready or paused or finished" in str(error)  # noqa: PT017
+        for issue in reversed(issues) if oldest_first else issues:
+            try:
+                self.world.ledger.resend(issue.id, [S.UNKNOWN, S.BOUNCED, S.DEFERRED], None, self.now)
+            except InputError as error:
+                assert "that needs one that is ready or paused or finished" in str(error)  # noqa: PT017
+            self.only_the_transitions_of_the_table()
 
     # --- what always holds
 
@@ -254,7 +254,8 @@ class Walk(RuleBasedStateMachine):
     def no_reader_gets_an_entry_twice(self) -> None:
         assert (
             self._rows(
-                "SELECT d.subscription_id, e.entry_id FROM delivery d JOIN edition_entry e ON e.edition_id = d.edition_id"
+                "SELECT d.subscription_id, e.entry_id FROM delivery d"
+                " JOIN edition_entry e ON e.edition_id = d.edition_id"
                 f" WHERE d.state IN {RECEIVED} GROUP BY d.subscription_id, e.entry_id HAVING count(*) > 1"
             )
             == []
@@ -264,12 +265,14 @@ class Walk(RuleBasedStateMachine):
     def no_reader_misses_an_entry(self) -> None:
         """What the cursor has passed is in a delivery that was, or may yet be, received.
 
-        Not for who is, or once was, never mailed, and not where a delivery in doubt turned out refused after a later issue.
+        Not for who is, or once was, never mailed, and not where a delivery in doubt turned out refused after a
+        later issue.
         """
         missed = self._rows(
             "SELECT n.id, t.entry_id FROM subscription n JOIN subscriber s ON s.id = n.subscriber_id"
             " JOIN entry_topic t ON t.sequence <= n.cursor"
-            " WHERE s.address_key NOT IN (SELECT address_key FROM suppression) AND NOT EXISTS (SELECT 1 FROM delivery d JOIN edition_entry e ON e.edition_id = d.edition_id"
+            " WHERE s.address_key NOT IN (SELECT address_key FROM suppression) AND NOT EXISTS ("
+            " SELECT 1 FROM delivery d JOIN edition_entry e ON e.edition_id = d.edition_id"
             f" WHERE d.subscription_id = n.id AND e.entry_id = t.entry_id AND d.state IN {RECEIVED})"
         )
         assert [row for row in missed if row[0] not in self.forgiven and not self._was_in_doubt(*row)] == []

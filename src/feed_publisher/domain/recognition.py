@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from enum import StrEnum
 from feed_publisher.domain.identity import (
     DOUBTFUL,
     NEAR_SAME,
+    NEIGHBOURHOOD,
     Key,
     KeyKind,
     Likeness,
@@ -85,12 +87,13 @@ def recognise(
     articles, doubts = _merged(drafts, source)
     found = [(draft, keys, _hit(draft, keys, known)) for draft, keys in articles]
     still_there = {hit.number for _, _, hit in found if hit}
-    gone = [old for old in listed if old.known.number not in still_there]
-    shifts = [(draft.place, hit.number) for draft, _, hit in found if hit]
+    gone = {old.place: old for old in listed if old.known.number not in still_there}
+    places = {old.known.number: old.place for old in listed}
+    anchors = sorted(
+        (draft.place, draft.place - places[hit.number]) for draft, _, hit in found if hit and hit.number in places
+    )
     decisions = [
-        _known(draft, keys, hit, source, known)
-        if hit
-        else _unknown(draft, keys, source, gone, _shift(draft, shifts, listed))
+        _known(draft, keys, hit, source, known) if hit else _unknown(draft, keys, source, gone, _shift(draft, anchors))
         for draft, keys, hit in found
     ]
     decisions += [_settle_doubt(doubt, known) for doubt in doubts]
@@ -133,13 +136,16 @@ def _is_other_article(draft: Draft, hit: Known) -> bool:
     return summary_likeness(draft.summary, hit.summary) < DOUBTFUL
 
 
-def _unknown(draft: Draft, keys: tuple[Key, ...], source: str, gone: list[Listed], shift: int) -> Decision:
+def _unknown(draft: Draft, keys: tuple[Key, ...], source: str, gone: dict[int, Listed], shift: int) -> Decision:
+    """``gone`` holds, by their former places, the entries that the document no longer lists as they were."""
     if _is_textual(keys):
-        for old in gone:
-            apart = draft.place - shift - old.place
+        for apart in sorted(range(-NEIGHBOURHOOD, NEIGHBOURHOOD + 1), key=abs):
+            old = gone.get(draft.place - shift - apart)
+            if old is None:
+                continue
             likeness = retitled(draft, old.known.title, old.known.authors, old.known.summary, apart)
             if likeness is Likeness.SAME:
-                gone.remove(old)
+                del gone[old.place]
                 return _known(draft, keys, old.known, source, {})
             if likeness is Likeness.DOUBT:
                 reason = (
@@ -223,8 +229,11 @@ def _shared_links(drafts: Sequence[Draft]) -> set[Key]:
     return {key for key, count in counts.items() if count > 1}
 
 
-def _shift(draft: Draft, found: list[tuple[int, int]], listed: Sequence[Listed]) -> int:
-    """By how many places the listing moved near this draft since it was last read."""
-    places = {old.known.number: old.place for old in listed}
-    near = [(abs(place - draft.place), place - places[number]) for place, number in found if number in places]
-    return min(near)[1] if near else 0
+def _shift(draft: Draft, anchors: list[tuple[int, int]]) -> int:
+    """By how many places the listing moved near this draft since it was last read.
+
+    ``anchors`` are (place, shift) of the entries known at both times, in order.
+    """
+    index = bisect_left(anchors, (draft.place, 0))
+    near = anchors[max(0, index - 1) : index + 1]
+    return min(near, key=lambda anchor: abs(anchor[0] - draft.place))[1] if near else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -42,6 +43,12 @@ class Pages:
 
     @property
     def base(self) -> str:
+        """What links within the site begin with: a path, so they work under every name of the host."""
+        return urlsplit(self.app.base_url).path
+
+    @property
+    def absolute(self) -> str:
+        """What addresses for the outside begin with: feeds, canonical links, mails."""
         return self.app.base_url
 
     def page(
@@ -88,7 +95,7 @@ class Pages:
     # --- what templates are shown
 
     def feeds(self, slug: str) -> dict[str, str]:
-        return {format.value: f"{self.base}/feeds/{slug}.{format}" for format in FeedFormat}
+        return {format.value: f"{self.absolute}/feeds/{slug}.{format}" for format in FeedFormat}
 
     def topics(self) -> list[dict[str, str]]:
         return [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in self.app.topics.all()]
@@ -101,10 +108,10 @@ class Pages:
         return {"title": digest.title, "url": f"{self.base}/digests/{digest.slug}", "schedule": schedule(digest)}
 
     def entry(self, entry: Entry) -> dict[str, object]:
-        """``url`` is our page; lists of articles link to the article's own address through ``entry_line``."""
+        """``url`` is our page, in full; lists of articles link to the article's own address through ``entry_line``."""
         return {
             **asdict(entry),
-            "url": f"{self.base}/entries/{entry.key}",
+            "url": f"{self.absolute}/entries/{entry.key}",
             "authors_text": authors_text(entry.authors, self.app.settings.site.language),
             "content_html": Markup(entry.content_html),  # noqa: S704 - sanitised when it was picked up
             "topics": [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in entry.topics],

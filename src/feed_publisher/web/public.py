@@ -71,7 +71,7 @@ class Public:
         return self._pages.page(
             request,
             "topic",
-            topic={"title": topic.title, "url": f"{self._pages.base}/topics/{slug}"},
+            topic={"title": topic.title, "url": f"{self._pages.absolute}/topics/{slug}"},
             feeds=self._pages.feeds(slug),
             digests=self._pages.digests(slug),
             entries=[self._pages.entry_line(entry) for entry in entries],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from feed_publisher.adapters.database.schema import (
     entry,
@@ -79,9 +79,14 @@ def _add_entries(
         entry_revision.insert().returning(entry_revision.c.id, sort_by_parameter_order=True),
         [_revision_row(number, decision.draft, now) for number, decision in added],
     ).scalars()
-    for (number, _), revision, date in zip(added, revisions.all(), dates, strict=True):
-        values = {"revision_id": revision, "updated": distinct_update(date, number)}
-        connection.execute(update(entry).where(entry.c.id == number).values(values))
+    mine = update(entry).where(entry.c.id == bindparam("number"))
+    connection.execute(
+        mine.values(revision_id=bindparam("revision"), updated=bindparam("first_update")),
+        [
+            {"number": number, "revision": revision, "first_update": distinct_update(date, number)}
+            for (number, _), revision, date in zip(added, revisions.all(), dates, strict=True)
+        ],
+    )
     return added
 
 

@@ -16,14 +16,17 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-    """Insert rows that break no unique constraint, skip the others; the number inserted."""
-    count = 0
-    for chunk in chunks(rows, 500):
-        statement = _insert(connection, table).values(list(chunk)).on_conflict_do_nothing()
-        # Counted by what comes back: on PostgreSQL SQLAlchemy knows no row count of an insert.
-        count += len(connection.execute(statement.returning(*table.primary_key.columns)).all())
-    return count
+def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that break no unique constraint, skip the others."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def insert_if_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert one row unless it breaks a unique constraint; whether it was inserted."""
+    statement = _insert(connection, table).values(row).on_conflict_do_nothing()
+    # Judged by what comes back: on PostgreSQL SQLAlchemy knows no row count of an insert.
+    return connection.execute(statement.returning(*table.primary_key.columns)).first() is not None
 
 
 def _insert(connection: Connection, table: Table) -> Any:

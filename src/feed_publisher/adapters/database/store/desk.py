@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import entry, feed_file, notice, source, subscription
-from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import EntryState
 from feed_publisher.ports import Happened, Notice
@@ -23,7 +23,7 @@ class SqlDeskStore:
     def tell(self, about: str, sentence: str, now: datetime) -> bool:
         """True when this cause has not been told before."""
         with self._database.write() as connection:
-            return insert_missing(connection, notice, [{"about": about, "at": now, "sentence": sentence}]) == 1
+            return insert_if_missing(connection, notice, {"about": about, "at": now, "sentence": sentence})
 
     def notices(self, limit: int) -> list[Notice]:
         with self._database.read() as connection:

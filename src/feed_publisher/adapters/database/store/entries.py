@@ -26,7 +26,7 @@ from feed_publisher.adapters.database.schema import (
     topic,
 )
 from feed_publisher.adapters.database.store.absorb import absorb
-from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.common import chunks, insert_if_missing
 from feed_publisher.adapters.database.store.feeds import mark_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sequence import make_mailable
@@ -49,8 +49,11 @@ class SqlEntryStore:
 
     def add_source(self, slug: str, kind: str, now: datetime) -> bool:
         """Whether the source is new to the database."""
+        with self._database.read() as connection:
+            if connection.execute(select(source.c.id).where(source.c.slug == slug)).first():
+                return False
         with self._database.write() as connection:
-            return insert_missing(connection, source, [{"slug": slug, "kind": kind, "added_at": now}]) == 1
+            return insert_if_missing(connection, source, {"slug": slug, "kind": kind, "added_at": now})
 
     def documents(self, slug: str) -> dict[str, SourceDocument]:
         with self._database.read() as connection:

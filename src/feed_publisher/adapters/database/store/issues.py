@@ -29,7 +29,7 @@ from feed_publisher.adapters.database.store.audience import (
     readers,
 )
 from feed_publisher.adapters.database.store.batches import add_batch
-from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions
 from feed_publisher.adapters.database.store.sequence import current_sequence
@@ -147,7 +147,7 @@ class SqlIssueStore:
                 "entries": 0,
                 "prepared_to": 0,
             }
-            if insert_missing(connection, issue, [values]) == 0:
+            if not insert_if_missing(connection, issue, values):
                 return None
             if numbered:
                 connection.execute(

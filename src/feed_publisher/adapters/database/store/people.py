@@ -20,7 +20,7 @@ from feed_publisher.adapters.database.schema import (
     topic,
     topic_set,
 )
-from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
@@ -140,7 +140,7 @@ class SqlPeopleStore:
     def suppress(self, address_key: str, reason: str, now: datetime) -> bool:
         row = {"address_key": address_key, "reason": reason, "created_at": now}
         with self._database.write() as connection:
-            return insert_missing(connection, suppression, [row]) == 1
+            return insert_if_missing(connection, suppression, row)
 
     def unsuppress(self, address_key: str) -> bool:
         with self._database.write() as connection:
@@ -216,7 +216,7 @@ def _subscriber(connection: Connection, person: NewSubscription, now: datetime) 
         "added_at": now,
     }
     known = select(subscriber.c.id).where(subscriber.c.address_key == person.address_key)
-    if insert_missing(connection, subscriber, [values]) == 0:
+    if not insert_if_missing(connection, subscriber, values):
         changes = {k: v for k, v in (("name", person.name), ("language", person.language)) if v}
         if changes:
             mine = subscriber.c.address_key == person.address_key
