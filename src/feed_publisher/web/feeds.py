@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -59,7 +59,7 @@ class FeedFront:
         if scope["type"] != "http" or not scope["path"].startswith("/feeds/"):
             await self._inner(scope, receive, send)
             return
-        status, headers, body = self.answer(scope["path"], scope["method"], dict(scope["headers"]))
+        status, headers, body = self.answer(scope["path"], scope["method"], _joined(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
@@ -154,12 +154,20 @@ def _same_tag(tag: str, etag: str) -> bool:
 
 
 def _takes_gzip(accepted: bytes) -> bool:
-    """Whether gzip is accepted with a weight above zero (RFC 9110 §12.5.3)."""
+    """Whether gzip is accepted with a weight above zero (RFC 9110 §12.5.3); its own weight beats that of ``*``."""
+    weights: dict[str, bool] = {}
     for part in accepted.decode("latin-1").lower().split(","):
         coding, _, weight = part.partition(";")
-        if coding.strip() in ("gzip", "x-gzip", "*"):
-            return not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
-    return False
+        weights[coding.strip()] = not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    return next((weights[coding] for coding in ("gzip", "x-gzip", "*") if coding in weights), False)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """A header sent on several lines is one list (RFC 9110 §5.3)."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
 
 
 def _small(status: int, text: bytes, more: Headers) -> tuple[int, Headers, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import asdict
 from urllib.parse import urlsplit
@@ -39,6 +40,7 @@ class Pages:
         loader = app.templates.loader
         css = loader.get_source(app.templates, "web/site.css")[0] if loader else ""
         self.css = css + _accent(app.settings.site.accent)
+        self.icon = _icon(app.settings.site.accent)
         self._version = hashlib.sha256(self.css.encode()).hexdigest()[:12]
 
     @property
@@ -63,6 +65,7 @@ class Pages:
         shared: dict[str, object] = {
             "site": wiring.site_view(self.app.settings),
             "stylesheet_url": f"{self.base}/static/site.css?v={self._version}",
+            "icon_url": f"{self.base}/static/icon.svg",
             "rehearsal": self.app.rehearsal and self.is_local(request),
             "home_url": f"{self.base}/",
             "mailbox_url": f"{self.base}/mailbox" if self.shows_mailbox(request) else "",
@@ -85,9 +88,8 @@ class Pages:
     def is_local(self, request: Request) -> bool:
         """A person at this machine, and not a proxy on it (SEMANTICS §5) or a foreign page with a borrowed name."""
         proxied = any(name == "forwarded" or name.startswith("x-forwarded-") for name in request.headers)
-        host = request.client.host if request.client else ""
-        named = (request.url.hostname or "") in ("localhost", "::1") or (request.url.hostname or "").startswith("127.")
-        return not proxied and named and (host == "::1" or host.startswith("127."))
+        client = request.client.host if request.client else ""
+        return not proxied and _is_loopback(_host_name(request)) and _is_loopback(client)
 
     def shows_mailbox(self, request: Request) -> bool:
         return self.app.rehearsal and self.app.settings.site.is_loopback and self.is_local(request)
@@ -121,6 +123,22 @@ class Pages:
         return {**self.entry(entry), "url": entry.link or f"{self.base}/entries/{entry.key}"}
 
 
+def _host_name(request: Request) -> str:
+    """The name in the Host header; "" for one that is no name."""
+    try:
+        return urlsplit("//" + request.headers.get("host", "")).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    """127.evil.example is somebody's name for this machine, not ours."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def schedule(digest: Digest) -> str:
     """When a digest comes, as part of a sentence: "every Monday at 07:00, or daily"."""
     hour = digest.hour.strftime("%H:%M")
@@ -151,6 +169,14 @@ def _accent(accent: str) -> str:
     light = f"color-mix(in srgb, {accent} 45%, white)"
     dark = f"@media (prefers-color-scheme: dark){{:root{{--accent:{light};--on-accent:#111111}}}}"
     return f"\n:root{{--accent:{accent};--on-accent:{on}}}\n{dark}\n"
+
+
+def _icon(accent: str) -> str:
+    """What a tab shows: three lines of text on the site's colour."""
+    on = "#ffffff" if _luminance(accent) < 0.4 else "#111111"
+    lines = f'<path d="M8 10h16M8 16h16M8 22h10" stroke="{on}" stroke-width="3"/>'
+    square = f'<rect width="32" height="32" rx="5" fill="{accent}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{square}{lines}</svg>\n'
 
 
 def _luminance(colour: str) -> float:

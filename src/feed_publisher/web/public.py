@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,13 +14,16 @@ from starlette.routing import Route
 from feed_publisher.config import Digest
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
-from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError
-from feed_publisher.domain.model import EntryState
+from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, StorageError
+from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports import Page, SubscriberView
 from feed_publisher.web.forms import read_form
 from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
 
+log = logging.getLogger("feed_publisher.web")
+
 _KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_SLUG = re.compile(r"[a-z0-9-]{1,80}")
 LISTED = 30
 
 
@@ -38,6 +43,8 @@ class Public:
             Route("/confirm/{token}", self.confirm, methods=["GET", "POST"]),
             Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
             Route("/static/site.css", self.stylesheet),
+            Route("/static/icon.svg", self.icon),
+            Route("/favicon.ico", self.icon),
             Route("/healthz", self.healthz),
             Route("/robots.txt", self.robots),
         ]
@@ -46,25 +53,36 @@ class Public:
         return await run_in_threadpool(self._home, request)
 
     def _home(self, request: Request) -> Response:
+        try:
+            return self._pages.page(request, "home", **self._latest(request))
+        except StorageError as error:
+            # Feeds and this page answer whatever happens (DESIGN §5).
+            log.error("/: %s", error)
+            nothing: dict[str, Any] = {"topics": [], "entries": [], "happened": [], "due": [], "trouble": True}
+            return self._pages.page(request, "home", 200, PRIVATE, **nothing, **self._offers())
+
+    def _latest(self, request: Request) -> dict[str, Any]:
         entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC))
         overview = self._app.overview() if self._pages.is_local(request) else None
-        return self._pages.page(
-            request,
-            "home",
-            topics=self._pages.topics(),
-            digests=self._pages.digests(),
-            entries=[self._pages.entry_line(entry) for entry in entries],
-            feeds=self._pages.feeds("all"),
-            happened=overview.happened if overview else [],
-            due=overview.due if overview else [],
-        )
+        return {
+            "topics": self._pages.topics(),
+            "entries": [self._pages.entry_line(entry) for entry in entries],
+            "happened": overview.happened if overview else [],
+            "due": overview.due if overview else [],
+            "trouble": False,
+            **self._offers(),
+        }
+
+    def _offers(self) -> dict[str, Any]:
+        """How to follow the whole site."""
+        return {"digests": self._pages.digests(), "feeds": self._pages.feeds("all")}
 
     async def topic(self, request: Request) -> Response:
         return await run_in_threadpool(self._topic, request)
 
     def _topic(self, request: Request) -> Response:
         slug = request.path_params["slug"]
-        topic = self._app.topics.get(slug)
+        topic = self._app.topics.get(slug) if _SLUG.fullmatch(slug) else None
         if topic is None:
             return self._pages.error(request, 404, "No such topic", "It may have been renamed, or never existed.")
         entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC, topic=slug))
@@ -82,20 +100,19 @@ class Public:
 
     def _entry(self, request: Request) -> Response:
         key = request.path_params["key"]
-        missing = self._pages.error(
-            request, 404, "No such article", "Check the address, or look at the latest articles."
-        )
-        if not _KEY.fullmatch(key):
-            return missing
-        try:
-            entry = self._app.entries.get(key)
-        except NotFoundError:
-            return missing
-        if entry.state is EntryState.WITHDRAWN:
+        entry = self._known_entry(key) if _KEY.fullmatch(key) else None
+        if entry is not None and entry.state is EntryState.WITHDRAWN:
             return self._pages.error(request, 410, "This article was withdrawn", "It is no longer published.")
-        if entry.state is not EntryState.PUBLIC:
-            return missing
+        if entry is None or entry.state is not EntryState.PUBLIC:
+            message = "Check the address, or look at the latest articles."
+            return self._pages.error(request, 404, "No such article", message)
         return self._pages.page(request, "entry", entry=self._pages.entry(entry))
+
+    def _known_entry(self, key: str) -> Entry | None:
+        try:
+            return self._app.entries.get(key)
+        except NotFoundError:
+            return None
 
     # --- subscribing
 
@@ -104,7 +121,7 @@ class Public:
             digest = self._app.settings.digest(request.path_params["slug"])
         except ConfigError:
             return self._pages.error(request, 404, "No such newsletter", "It may have ended, or never existed.")
-        if request.method == "GET":
+        if request.method != "POST":
             return self._subscribe_page(request, digest)
         form = await read_form(request)
         if form.get("website"):
@@ -194,11 +211,18 @@ class Public:
         headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
         return Response(self._pages.css, media_type="text/css", headers=headers)
 
+    async def icon(self, request: Request) -> Response:
+        headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        return Response(self._pages.icon, media_type="image/svg+xml", headers=headers)
+
     async def healthz(self, request: Request) -> Response:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def robots(self, request: Request) -> Response:
-        return PlainTextResponse("User-agent: *\nDisallow: /confirm/\nDisallow: /unsubscribe/\nDisallow: /mailbox\n")
+        closed = ("/confirm/", "/unsubscribe/", "/mailbox")
+        return PlainTextResponse(
+            "User-agent: *\n" + "".join(f"Disallow: {self._pages.base}{path}\n" for path in closed)
+        )
 
 
 def _sentence(error: InputError) -> str:

@@ -8,17 +8,19 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.mailbox import MailboxPages
-from feed_publisher.web.pages import Pages
+from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.public import Public
 
 log = logging.getLogger("feed_publisher.web")
+
+OUT_OF_ORDER = "Something here is out of order for the moment. Please try again in a few minutes."
 
 
 def build(app: App) -> Asgi:
@@ -29,17 +31,20 @@ def build(app: App) -> Asgi:
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
+        servers=[{"url": app.base_url}],
+        redirect_slashes=False,  # it would forget the path of base_url
     )
     web.include_router(router(app))
     web.router.routes.extend([*Public(pages).routes(), *MailboxPages(pages).routes()])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
+    web.add_exception_handler(Exception, _bug(pages))
     return BasePath(urlsplit(app.base_url).path, FeedFront(app.folder / "public", app.base_url, web))
 
 
 def _http_error(pages: Pages):  # type: ignore[no-untyped-def]
     async def answer(request: Request, error: HTTPException) -> Response:
-        if request.url.path.startswith("/api/"):
+        if _is_api(request):
             return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
         if error.status_code == 404:
             return pages.error(request, 404, "Nothing here", "There is no page at this address.")
@@ -54,11 +59,33 @@ def _http_error(pages: Pages):  # type: ignore[no-untyped-def]
 
 def _our_error(pages: Pages):  # type: ignore[no-untyped-def]
     async def answer(request: Request, error: FeedPublisherError) -> Response:
-        log.error("%s %s: %s", request.method, request.url.path, error)
-        # Details are for the operator's log, not for strangers.
-        message = "Something here is out of order for the moment. Please try again in a few minutes."
-        response = pages.error(request, 503, "Please try again later", message)
+        log.error("%s %s: %s", request.method, request.scope["path"], error)
+        response = _out_of_order(pages, request, 503)
         response.headers["Retry-After"] = "120"
         return response
 
     return answer
+
+
+def _bug(pages: Pages):  # type: ignore[no-untyped-def]
+    async def answer(request: Request, _error: Exception) -> Response:
+        # The framework raises it once more, so the log has it all.
+        return _out_of_order(pages, request, 500)
+
+    return answer
+
+
+def _out_of_order(pages: Pages, request: Request, status: int) -> Response:
+    """Details are for the operator's log, not for strangers."""
+    if _is_api(request):
+        return JSONResponse({"detail": OUT_OF_ORDER}, status)
+    try:
+        return pages.error(request, status, "Please try again later", OUT_OF_ORDER)
+    except FeedPublisherError as error:  # a template that all pages need
+        log.error("%s", error)
+        return PlainTextResponse(OUT_OF_ORDER + "\n", status, headers=SECURITY)
+
+
+def _is_api(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path.startswith("/api/")

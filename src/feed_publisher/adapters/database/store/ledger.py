@@ -6,28 +6,34 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, select, text, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
-    Utc,
     delivery,
     digest,
     edition,
     issue,
     process,
     subscriber,
-    subscription,
-    suppression,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.cursors import had_later, move_cursors, put_cursors_back
+from feed_publisher.adapters.database.store.transitions import (
+    WAITING,
+    end_cancelled,
+    end_refused,
+    exclude_unfit,
+    issue_goes,
+    mark,
+    move,
+    record,
+)
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState, Result, Verdict
 from feed_publisher.domain.errors import InputError, NotFoundError
-from feed_publisher.domain.issue import IssueState, SubscriptionState
+from feed_publisher.domain.issue import IssueState
 from feed_publisher.ports import ClaimedDelivery, Process, StoredEdition
 
-WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 _SENDING = (IssueState.READY, IssueState.PAUSED, IssueState.FINISHED)
 _RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.BOUNCED, DeliveryState.SENT)
 
@@ -67,11 +73,11 @@ class SqlLedger:
         mine = delivery.c.owner == owner
         with self._database.durable() as connection:
             claimed = and_(mine, delivery.c.state == DeliveryState.CLAIMED)
-            back = _end_cancelled(connection, claimed, now)
-            back += _move(connection, claimed, DeliveryState.QUEUED, "", now)
+            back = end_cancelled(connection, claimed, now)
+            back += move(connection, claimed, DeliveryState.QUEUED, "", now)
             reason = "the program stopped before the mail server's answer was stored"
             doubt = and_(mine, delivery.c.state == DeliveryState.TRANSMITTING)
-            unknown = _move(connection, doubt, DeliveryState.UNKNOWN, reason, now, owner=owner)
+            unknown = move(connection, doubt, DeliveryState.UNKNOWN, reason, now, owner=owner)
             connection.execute(delete(process).where(process.c.owner == owner))
             return back, unknown
 
@@ -100,13 +106,13 @@ class SqlLedger:
         with self._database.write() as connection:
             waiting = [
                 found
-                for state in WAITING  # one query each: a literal state lets both databases walk the index
+                for state in WAITING  # one query each, so that each walks the index in the order of due_at
                 for found in connection.execute(_due(number, state, limit, now)).scalars()
             ][:limit]
             for chunk in chunks(waiting, 500):
-                _exclude_unfit(connection, chunk, now)
+                exclude_unfit(connection, chunk, now)
                 values = {"state": DeliveryState.CLAIMED, "owner": owner, "attempt": delivery.c.attempt + 1}
-                fit = and_(delivery.c.id.in_(chunk), delivery.c.state.in_(WAITING), _issue_goes(number))
+                fit = and_(delivery.c.id.in_(chunk), delivery.c.state.in_(WAITING), issue_goes(number))
                 connection.execute(update(delivery).where(fit).values(changed_at=now, **values))
             return _claimed(connection, number, owner, waiting)
 
@@ -124,18 +130,18 @@ class SqlLedger:
     ) -> set[int]:
         with self._database.durable() as connection:
             for result, verdict in verdicts:
-                _record(connection, owner, result, verdict, now)
-            granted = {number for number, attempt in marks if _mark(connection, owner, number, attempt, now)}
-            refused = [mark for mark in marks if mark[0] not in granted]
+                record(connection, owner, result, verdict, now)
+            granted = {number for number, attempt in marks if mark(connection, owner, number, attempt, now)}
+            refused = [asked for asked in marks if asked[0] not in granted]
             if refused:
-                _end_refused(connection, owner, refused, now)
+                end_refused(connection, owner, refused, now)
             return granted
 
     def give_back(self, owner: str, now: datetime) -> int:
         """Queue again what this process claimed and did not begin."""
         mine = and_(delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
         with self._database.write() as connection:
-            return _end_cancelled(connection, mine, now) + _move(connection, mine, DeliveryState.QUEUED, "", now)
+            return end_cancelled(connection, mine, now) + move(connection, mine, DeliveryState.QUEUED, "", now)
 
     def expire(self, before: datetime, now: datetime) -> int:
         """End what has been waiting since before an instant; the entries come in the next issue."""
@@ -150,7 +156,7 @@ class SqlLedger:
                     continue
             with self._database.write() as connection:
                 put_cursors_back(connection, late)
-                count += _move(connection, late, DeliveryState.EXPIRED, "not accepted in time", now)
+                count += move(connection, late, DeliveryState.EXPIRED, "not accepted in time", now)
         return count
 
     def finish(self, now: datetime) -> list[int]:
@@ -260,62 +266,6 @@ def _claimed(connection: Connection, number: int, owner: str, waiting: Sequence[
     return claimed
 
 
-def _move(
-    connection: Connection, which: ColumnElement[bool], state: DeliveryState, reason: str, now: datetime, **more: Any
-) -> int:
-    values = {"state": state, "reason": reason, "changed_at": now, "owner": None} | more
-    return int(connection.execute(update(delivery).where(which).values(values)).rowcount)
-
-
-def _issue_goes(number: int) -> ColumnElement[bool]:
-    return exists().where(issue.c.id == number, issue.c.state == IssueState.READY)
-
-
-def _consents(now: datetime) -> ColumnElement[bool]:
-    """The reader of a delivery still wants mail now: not left, not paused."""
-    wanting = and_(
-        subscription.c.id == delivery.c.subscription_id,
-        subscription.c.state == SubscriptionState.ACTIVE,
-        or_(subscription.c.paused_until.is_(None), subscription.c.paused_until <= now),
-    )
-    return exists().where(wanting).correlate(delivery)
-
-
-def _suppressed() -> ColumnElement[bool]:
-    never = and_(subscriber.c.id == delivery.c.subscriber_id, suppression.c.address_key == subscriber.c.address_key)
-    return exists().where(never).correlate(delivery)
-
-
-def _exclude_unfit(connection: Connection, numbers: Sequence[int], now: datetime) -> None:
-    waiting = and_(delivery.c.id.in_(numbers), delivery.c.state.in_(WAITING))
-    _move(connection, and_(waiting, _suppressed()), DeliveryState.SUPPRESSED, "on the never-mail list", now)
-    _exclude_left(connection, waiting, now)
-
-
-def _exclude_left(connection: Connection, which: ColumnElement[bool], now: datetime) -> None:
-    left = and_(which, ~_consents(now))
-    put_cursors_back(connection, left)
-    _move(connection, left, DeliveryState.EXCLUDED, "unsubscribed or paused", now)
-
-
-def _end_refused(connection: Connection, owner: str, marks: Sequence[tuple[int, int]], now: datetime) -> None:
-    """Marks that were refused: say why; a paused issue's deliveries wait on."""
-    asked = or_(*(and_(delivery.c.id == number, delivery.c.attempt == attempt) for number, attempt in marks))
-    mine = and_(asked, delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
-    _move(connection, and_(mine, _suppressed()), DeliveryState.SUPPRESSED, "on the never-mail list", now)
-    _exclude_left(connection, mine, now)
-    _end_cancelled(connection, mine, now)
-    _move(connection, mine, DeliveryState.QUEUED, "", now)
-
-
-def _end_cancelled(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
-    """What was under way when its issue was cancelled does not wait on."""
-    gone = and_(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.CANCELLED)
-    cancelled = and_(which, exists().where(gone).correlate(delivery))
-    put_cursors_back(connection, cancelled)
-    return _move(connection, cancelled, DeliveryState.EXCLUDED, "cancelled", now)
-
-
 def _requeue(
     connection: Connection, its_issue: Row[Any], which: ColumnElement[bool], state: DeliveryState, now: datetime
 ) -> int:
@@ -335,55 +285,4 @@ def _requeue(
         move_cursors(connection, select(delivery.c.subscription_id).where(wanted), its_issue)
     if state is DeliveryState.SENT:
         more["from_sequence"] = its_issue.through  # received already, whatever becomes of this one
-    return _move(connection, wanted, DeliveryState.QUEUED, "resent by hand", now, **more)
-
-
-_MARK = """
-UPDATE delivery SET state = 'transmitting', attempted = :yes, changed_at = :now
-WHERE id = :id AND state = 'claimed' AND owner = :owner AND attempt = :attempt
-AND EXISTS (SELECT 1 FROM issue WHERE issue.id = delivery.issue_id AND issue.state = 'ready')
-AND EXISTS (SELECT 1 FROM subscription WHERE subscription.id = delivery.subscription_id
-            AND subscription.state = 'active'
-            AND (subscription.paused_until IS NULL OR subscription.paused_until <= :now))
-AND NOT EXISTS (SELECT 1 FROM subscriber JOIN suppression ON suppression.address_key = subscriber.address_key
-                WHERE subscriber.id = delivery.subscriber_id)
-"""
-
-
-_MARK_STATEMENT = text(_MARK).bindparams(bindparam("now", type_=Utc()), bindparam("yes", True))
-
-
-def _mark(connection: Connection, owner: str, number: int, attempt: int, now: datetime) -> bool:
-    """The durable mark; it re-checks owner, attempt, issue, consent, pause and suppression."""
-    values = {"id": number, "owner": owner, "attempt": attempt, "now": now}
-    return connection.execute(_MARK_STATEMENT, values).rowcount == 1
-
-
-def _record(connection: Connection, owner: str, result: Result, verdict: Verdict, now: datetime) -> None:
-    """Store what an attempt ended in, unless another owner or attempt has taken over."""
-    origins = [DeliveryState.CLAIMED, DeliveryState.TRANSMITTING]
-    if verdict.state in (DeliveryState.SENT, DeliveryState.BOUNCED):
-        origins.append(DeliveryState.UNKNOWN)  # a late reply
-    mine = and_(
-        delivery.c.id == result.delivery,
-        delivery.c.owner == owner,
-        delivery.c.attempt == result.attempt,
-        delivery.c.state.in_(origins),
-    )
-    more: dict[str, Any] = {} if verdict.due_at is None else {"due_at": verdict.due_at}
-    if verdict.state is DeliveryState.DEFERRED:
-        more["tries"] = delivery.c.tries + 1
-    if verdict.state is DeliveryState.BOUNCED and not verdict.suppress:
-        put_cursors_back(connection, mine)
-    recorded = _move(connection, mine, verdict.state, verdict.reason, now, **more)
-    if recorded and verdict.state in WAITING:
-        waiting = and_(delivery.c.id == result.delivery, delivery.c.state.in_(WAITING))
-        _end_cancelled(connection, waiting, now)
-    if recorded and verdict.suppress:
-        _suppress(connection, result.delivery, verdict.reason, now)
-
-
-def _suppress(connection: Connection, number: int, reason: str, now: datetime) -> None:
-    query = select(subscriber.c.address_key).join(delivery, delivery.c.subscriber_id == subscriber.c.id)
-    key = connection.execute(query.where(delivery.c.id == number)).scalar_one()
-    insert_missing(connection, suppression, [{"address_key": key, "reason": reason, "created_at": now}])
+    return move(connection, wanted, DeliveryState.QUEUED, "resent by hand", now, **more)
