@@ -95,7 +95,7 @@ class App:
         for topic in self.settings.topics:
             self.topics.declare(topic.slug, topic.title, now)
         for digest in self.settings.digests:
-            self.issues.declare_digest(digest.slug, now)
+            self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
 
     def __enter__(self) -> App:
         return self
@@ -293,11 +293,15 @@ class App:
     def owning(self) -> Iterator[None]:
         """Be a process that may own deliveries."""
         with self.owner:
-            self.ledger.register(self.owner.name, self.owner.host, os.getpid())
+            self.register()
             try:
                 yield
             finally:
                 self.ledger.unregister(self.owner.name)
+
+    def register(self) -> None:
+        """Tell the other processes that this one exists."""
+        self.ledger.register(self.owner.name, self.owner.host, os.getpid())
 
     def recover(self) -> set[str]:
         """The owners that are alive; deliveries of dead ones are queued again or in doubt, and that is told."""

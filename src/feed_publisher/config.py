@@ -234,6 +234,9 @@ class Digest(_Section):
     hour: TimeOfDay = time(7)
     """Time of day it leaves, "7" or "07:30", for readers without an hour of their own."""
 
+    backfill: Literal["none", "all"] = "none"
+    """With "all", readers of a new digest also get what was picked up before the digest existed."""
+
     zone: Zone | None = None
     """IANA zone of that hour, when not site.timezone."""
 

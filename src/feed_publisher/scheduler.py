@@ -109,8 +109,10 @@ class Scheduler:
             self._sending = None
 
     async def beat(self) -> None:
-        """Tell the other processes that this one lives."""
-        await asyncio.to_thread(self._app.ledger.heartbeat, self._app.owner.name)
+        """Tell the other processes that this one lives; come back when they took it for dead (it may have slept)."""
+        if not await asyncio.to_thread(self._app.ledger.heartbeat, self._app.owner.name):
+            log.warning("others took this process for dead; it starts over with nothing claimed")
+            await asyncio.to_thread(self._app.register)
 
     def _every(self, seconds: int, name: str, step: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -11,6 +11,7 @@ from feed_publisher.domain.errors import InputError, StorageError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports import FoundFile
 
+MAX_NAME = 500
 SETTLED_AFTER = 0.3
 """Seconds since the last change of a file after which nobody is taken to be writing it."""
 
@@ -55,6 +56,11 @@ class DiskSources:
         if Path(item.name).suffix.lower() not in self._suffixes:
             known = ", ".join(sorted(self._suffixes))
             problems.append(Problem(where=item.path, reason=f"is none of {known}; rename it or move it away"))
+            return
+        if len(name) > MAX_NAME:
+            problems.append(
+                Problem(where=item.path, reason=f"its name is longer than {MAX_NAME} characters; shorten it")
+            )
             return
         found.append(_found(Path(item.path), name, item.stat(), now))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import socket
 import uuid
@@ -29,7 +30,8 @@ class Owner:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.name = uuid.uuid4().hex
-        self.host = f"{socket.gethostname()} {_boot_id()}"
+        where = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        self.host = f"{socket.gethostname()} {_boot_id()} {where}"
         self._file: int | None = None
 
     def __enter__(self) -> Owner:
@@ -49,12 +51,15 @@ class Owner:
             os.close(self._file)
 
     def is_dead(self, process: Process) -> bool:
-        """On this host: nobody holds its lock, or the machine has started again. Elsewhere: silent too long."""
+        """Here: nobody holds its lock, or the machine has started again. Elsewhere: silent too long.
+
+        Another site folder on this machine counts as elsewhere, because its locks are not ours to see.
+        """
         if process.owner == self.name:
             return False
-        host, _, boot = process.host.partition(" ")
-        own_host, _, own_boot = self.host.partition(" ")
-        if host != own_host:
+        host, boot, where = (process.host.split(" ") + ["", ""])[:3]
+        own_host, own_boot, own_where = self.host.split(" ")
+        if host != own_host or (boot == own_boot and where != own_where):
             return process.silent_for > SILENT
         return boot != own_boot or self._is_free(process.owner)
 

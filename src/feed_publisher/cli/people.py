@@ -109,6 +109,8 @@ def import_file(place: Place, file: Path, slug: str | None, confirmed: bool, out
         report = app.add_subscribers(_digest(app, slug), rows, confirmed, str(file))
     out.problems(report.rejected)
     out.say(f"{report.added} added, {report.updated} updated, {len(report.rejected)} skipped")
+    if report.added and not confirmed:
+        out.say("rows without consented_at are pending and get no mail; --confirmed says that all of them agreed")
     rejected = [{"where": problem.where, "reason": problem.reason} for problem in report.rejected]
     out.document({"added": report.added, "updated": report.updated, "rejected": rejected})
     sys.exit(1 if report.rejected else 0)

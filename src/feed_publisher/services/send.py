@@ -202,7 +202,8 @@ class SendRun:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
-            await asyncio.to_thread(self._ledger.heartbeat, self._owner)
+            if not await asyncio.to_thread(self._ledger.heartbeat, self._owner):
+                self.stop()
 
 
 def outgoing(claimed: ClaimedDelivery, skeleton: Skeleton, letterhead: Letterhead) -> Outgoing:

@@ -29,7 +29,7 @@ _TYPES = {
     "json": b"application/feed+json",
 }
 _CACHE_CONTROL = b"public, max-age=1800, stale-while-revalidate=600, stale-if-error=86400"
-_SUFFIXES = ("-gzip", "-gz", "-br", ";gzip")
+_SUFFIXES = ("--gzip", "-gzip", "-gz", "-br", ";gzip")
 CACHED = 3000
 """Feeds held in memory at most."""
 

@@ -52,10 +52,11 @@ class SqlLedger:
             row = {"owner": owner, "host": host, "pid": pid, "started_at": now, "heartbeat": now}
             insert_missing(connection, process, [row])
 
-    def heartbeat(self, owner: str) -> None:
+    def heartbeat(self, owner: str) -> bool:
+        """False when others took this process for dead: what it had claimed is no longer its own."""
         with self._database.write() as connection:
-            now = database_now(connection)
-            connection.execute(update(process).where(process.c.owner == owner).values(heartbeat=now))
+            beat = update(process).where(process.c.owner == owner).values(heartbeat=database_now(connection))
+            return connection.execute(beat).rowcount == 1
 
     def unregister(self, owner: str) -> None:
         with self._database.write() as connection:

@@ -244,7 +244,7 @@ def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, i
     last = select(func.max(issue.c.through)).where(
         issue.c.digest_id == digest_id,
         issue.c.slot.startswith(f"{cadence}:"),
-        issue.c.state != IssueState.SKIPPED,
+        issue.c.state.not_in((IssueState.SKIPPED, IssueState.CANCELLED)),
     )
     rehearsed = connection.execute(last).scalar()
     real = connection.execute(last.where(issue.c.rehearsal.is_(False))).scalar()
