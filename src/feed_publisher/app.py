@@ -45,11 +45,13 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.mailbox import BuiltinMailbox
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
-    from feed_publisher.services.issue import DigestRules, Issues, Plan
+    from feed_publisher.services.edition import DigestRules, Editions
+    from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.manual import DryMail
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.pickup import PickupReport
+    from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
@@ -198,14 +200,27 @@ class App:
         """The rules of one digest. Raises ConfigError for an unknown one."""
         return wiring.digest_rules(self.settings, self.settings.digest(slug))
 
-    def issuing(self) -> Issues:
-        """The service that opens issues, with the templates as they are on disk now."""
+    def editions(self) -> Editions:
+        """What mails are made of, with the templates as they are on disk now."""
         from feed_publisher.compose.digest import template_set
-        from feed_publisher.services.issue import Issues, Press
+        from feed_publisher.services.edition import Editions, Press
 
-        site = wiring.site_view(self.settings)
-        press = Press(site=site, templates=template_set(self.templates), timezone=self.settings.site.timezone)
-        return Issues(self.issues, self.topics, self.desk, press, self.owner.name, self.rehearsal)
+        press = Press(site=wiring.site_view(self.settings), templates=template_set(self.templates))
+        return Editions(self.issues, self.topics, press)
+
+    def previewing(self) -> Preview:
+        """The service that tells what would be sent."""
+        from feed_publisher.services.preview import Preview
+
+        return Preview(self.issues, self.editions(), self.rehearsal)
+
+    def issuing(self) -> Issues:
+        """The service that opens issues."""
+        from feed_publisher.services.issue import Issues
+
+        editions, zone = self.editions(), self.settings.site.timezone
+        preview = self.previewing()
+        return Issues(self.issues, self.desk, editions, preview, self.owner.name, self.rehearsal, zone)
 
     def open_issues(self) -> list[Issue]:
         """Settle what dead processes left, bring unsent mail up to date, open the issues whose slot is due."""
@@ -225,9 +240,9 @@ class App:
 
     def plan(self, slug: str, as_of: datetime | None = None) -> tuple[Plan, str]:
         """What a manual send would do now, and the subject most readers would see."""
-        rules, issues, now = self.rules(slug), self.issuing(), self.clock()
-        plan = issues.plan(rules, now, as_of=as_of)
-        return plan, issues.subject(rules, plan, now)
+        rules, preview, now = self.rules(slug), self.previewing(), self.clock()
+        plan = preview.plan(rules, now, as_of=as_of)
+        return plan, preview.subject(rules, plan, now)
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
@@ -242,13 +257,13 @@ class App:
             if found is None:
                 raise NotFoundError(f"{reader} does not subscribe to {slug}")
             cursor, choice, language = found.cursor, Choice.parse(found.choice), found.language
-        return self.issuing().preview(rules, cursor, choice, language, self.clock(), as_of)
+        return self.previewing().edition(rules, cursor, choice, language, self.clock(), as_of)
 
     def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
         """Every mail a manual send would make now."""
         from feed_publisher.services.manual import dry_run
 
-        return dry_run(self.issuing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
+        return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
     def next_issue_text(self, slug: str, cadence: Cadence) -> str:
         """When the next issue comes, for people: "Monday, 23 November 2026 at 07:00"; "" for an unknown digest."""

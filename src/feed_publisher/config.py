@@ -50,7 +50,7 @@ def _address(value: str) -> str:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise ValueError(f"{value!r} is not a time zone; use an IANA name such as Europe/Berlin") from error
     return value
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.smtp.relay import Relay
     from feed_publisher.compose.digest import SiteView
     from feed_publisher.compose.message import Sender
-    from feed_publisher.services.issue import DigestRules
+    from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.pickup import Wanted
     from feed_publisher.services.publish import FeedSite
 
@@ -47,7 +47,7 @@ def site_view(settings: Settings) -> SiteView:
 
 def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
     """What issues take from one digest."""
-    from feed_publisher.services.issue import DigestRules
+    from feed_publisher.services.edition import DigestRules
 
     return DigestRules(
         slug=digest.slug,

@@ -57,7 +57,7 @@ class Owner:
         """
         if process.owner == self.name:
             return False
-        host, boot, where = (process.host.split(" ") + ["", ""])[:3]
+        host, boot, where = [*process.host.split(" "), "", ""][:3]
         own_host, own_boot, own_where = self.host.split(" ")
         if host != own_host or (boot == own_boot and where != own_where):
             return process.silent_for > SILENT

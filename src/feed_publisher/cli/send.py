@@ -18,8 +18,8 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Stage
 from feed_publisher.domain.errors import InputError, MailError
 from feed_publisher.domain.issue import Issue, IssueState
-from feed_publisher.services.issue import Plan
 from feed_publisher.services.overview import books_text
+from feed_publisher.services.preview import Plan
 from feed_publisher.services.send import SendReport
 
 

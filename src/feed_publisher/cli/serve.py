@@ -7,8 +7,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -98,22 +98,28 @@ async def _serve(app: App, listener: socket.socket, ready: Callable[[], None]) -
     )
 
     class Server(uvicorn.Server):
-        signal_seen: int | None = None
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            self.signal_seen = self.signal_seen or sig
-            super().handle_exit(sig, frame)
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # uvicorn raises the signal again when it is done, which would end us before the mail has drained
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready()
 
     server = Server(config)
+    seen: list[int] = []
+
+    def stop(signal_number: int) -> None:
+        seen.append(signal_number)
+        server.handle_exit(signal_number, None)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop, each)
     async with app.relay() as mailer:
         scheduler = Scheduler(app, mailer)
         scheduler.start()
         try:
             await server.serve(sockets=[listener])
         finally:
-            terminated = server.signal_seen == signal.SIGTERM
+            terminated = seen[:1] == [signal.SIGTERM]
             await scheduler.drain(DRAIN_TERMINATE if terminated else DRAIN_INTERRUPT)

@@ -1,175 +1,46 @@
-"""Issues: what is due, for whom, with which entries (SEMANTICS §2). The same rules serve send, preview and plan."""
+"""Issues: opening the slot that is due, giving each reader a delivery, correcting what has not left (SEMANTICS §2)."""
 
 from __future__ import annotations
 
-import secrets
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from feed_publisher.compose.digest import (
-    DigestView,
-    IssueView,
-    Line,
-    SiteView,
-    TemplateSet,
-    fingerprint,
-    render_edition,
-)
-from feed_publisher.domain.cadence import (
-    Cadence,
-    Clock,
-    Slot,
-    due_at,
-    lateness_limit,
-    latest_slot,
-    next_slot,
-    parse_time,
-)
+from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at, latest_slot, next_slot
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
-from feed_publisher.domain.model import Entry, TopicRef
-from feed_publisher.domain.selection import Candidate, Choice, Selected, select
-from feed_publisher.ports import Audience, Batch, DeskStore, IssueStore, NewDelivery, TopicStore
+from feed_publisher.ports import Audience, Batch, DeskStore, IssueStore, NewDelivery
+from feed_publisher.services.edition import DigestRules, Editions, Stock
+from feed_publisher.services.preview import Preview
 
 BATCH = 20_000
 """Readers per transaction: short enough that other writers hardly notice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DigestRules:
-    """What issues take from the settings of one digest."""
-
-    slug: str
-    title: str
-    topics: tuple[str, ...]
-    cadences: tuple[Cadence, ...]
-    weekday: int
-    clock: Clock
-    language: str
-    maximum: int
-    max_lateness: timedelta | None
-    needs_approval: bool
-
-    def clock_of(self, zone: str, at: str) -> Clock:
-        """A reader's clock; "" stands for the digest's own."""
-        return Clock(zone or self.clock.zone, parse_time(at) if at else self.clock.at)
-
-    def lateness(self, cadence: Cadence) -> timedelta:
-        return self.max_lateness or lateness_limit(cadence)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Press:
-    """What rendering needs: the site's words and links, and the templates as they are now."""
-
-    site: SiteView
-    templates: TemplateSet
-    timezone: str
-
-    def entry_url(self, entry: Entry) -> str:
-        return entry.link or f"{self.site.url}/entries/{entry.key}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
-    """The entries that could be due, newest first, with what is needed to choose among them."""
-
-    entries: Mapping[int, Entry]
-    candidates: Sequence[Candidate]
-    topics: Mapping[int, TopicRef]
-    through: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a send would do now. ``editions`` counts readers per selection; ``sample`` is the most common one."""
-
-    digest: str
-    recipients: int
-    entries: int
-    through: int
-    sample: tuple[Line, ...]
-    language: str
-
-
 class Issues:
-    """Opens issues and gives them their deliveries. ``rehearsal``: the built-in mailbox is the relay."""
+    """Opens issues and gives them their deliveries. ``rehearsal``: the built-in mailbox is the relay.
+
+    ``timezone`` is the one the operator is told times in.
+    """
 
     def __init__(
-        self, store: IssueStore, topics: TopicStore, desk: DeskStore, press: Press, owner: str, rehearsal: bool
+        self,
+        store: IssueStore,
+        desk: DeskStore,
+        editions: Editions,
+        preview: Preview,
+        owner: str,
+        rehearsal: bool,
+        timezone: str,
     ) -> None:
         self._store = store
-        self._topics = topics
         self._desk = desk
-        self._press = press
+        self._editions = editions
+        self._preview = preview
         self._owner = owner
         self._rehearsal = rehearsal
-
-    # --- what would be sent
-
-    def plan(
-        self, rules: DigestRules, now: datetime, cadence: Cadence | None = None, as_of: datetime | None = None
-    ) -> Plan:
-        """Recipients and entries of an issue opened now, without changing anything."""
-        groups = self._store.groups(Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), now)
-        stock = self._stock(rules, min((group.cursor for group in groups), default=0), self._through(as_of))
-        readers, entries, most = 0, set[int](), 0
-        sample: tuple[Line, ...] = ()
-        language = rules.language
-        for group in groups:
-            chosen = select(stock.candidates, Choice.parse(group.choice), group.cursor, stock.through)
-            if chosen:
-                readers += group.count
-                entries |= {selected.entry for selected in chosen}
-            if chosen and group.count > most:
-                most, sample, language = group.count, self._lines(chosen, stock), group.language or rules.language
-        return Plan(
-            digest=rules.slug,
-            recipients=readers,
-            entries=len(entries),
-            through=stock.through,
-            sample=sample,
-            language=language,
-        )
-
-    def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:
-        """The subject that most readers of a plan would see."""
-        return self._render(rules, plan.sample, plan.language, None, now).subject if plan.sample else ""
-
-    def preview(
-        self,
-        rules: DigestRules,
-        cursor: int,
-        choice: Choice,
-        language: str | None,
-        now: datetime,
-        as_of: datetime | None,
-    ) -> Edition | None:
-        """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
-        stock = self._stock(rules, cursor, self._through(as_of))
-        lines = self._lines(select(stock.candidates, choice, cursor, stock.through), stock)
-        return self._render(rules, lines, language or rules.language, None, now) if lines else None
-
-    def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
-        """Every reader a manual send would mail now, with their edition; changes nothing."""
-        audience = Audience(digest=rules.slug, cadence=None, rehearsal=self._rehearsal)
-        through, after = self._through(as_of), 0
-        while readers := self._store.readers(audience, after, BATCH, now):
-            stock = self._stock(rules, min(reader.cursor for reader in readers), through)
-            wanted = [reader for reader in readers if not reader.suppressed]
-            for lines, language, group in self._grouped(rules, wanted, stock, self._rehearsal):
-                if lines:
-                    edition = self._render(rules, lines, language, None, now)
-                    yield from ((reader, edition) for reader in group)
-            after = readers[-1].subscription
-
-    def _through(self, as_of: datetime | None) -> int:
-        return self._store.current_sequence() if as_of is None else self._store.sequence_at(as_of)
-
-    # --- opening
+        self._timezone = timezone
 
     def open_due(self, rules: DigestRules, now: datetime) -> list[Issue]:
         """Open the latest due slot of each cadence; missed older ones are not made up for."""
@@ -187,7 +58,7 @@ class Issues:
 
         It is its own approval. The same operation key again opens no second issue.
         """
-        if self.plan(rules, now, as_of=as_of).recipients == 0:
+        if self._preview.plan(rules, now, as_of=as_of).recipients == 0:
             return None
         slot = f"manual:{operation}"
         issue = self._store.claim_slot(
@@ -198,7 +69,7 @@ class Issues:
             self._rehearsal,
             self._owner,
             now,
-            None if as_of is None else self._through(as_of),
+            None if as_of is None else self._preview.through(as_of),
         )
         return self.prepare(rules, issue, now) if issue else None
 
@@ -228,7 +99,7 @@ class Issues:
         if now > max(dues) + rules.lateness(cadence):
             self._skip(rules, slot, f"the program was not running until {_ago(now - max(dues))} after it was due", now)
             return None
-        if self.plan(rules, now, cadence).recipients == 0:
+        if self._preview.plan(rules, now, cadence).recipients == 0:
             self._skip(rules, slot, "there was nothing new for anybody", now)
             return None
         issue = self._store.claim_slot(
@@ -246,7 +117,7 @@ class Issues:
             rules.slug, str(slot), IssueState.SKIPPED, why, self._rehearsal, self._owner, now
         )
         if claimed is not None:
-            next_due = self.next_slot(rules, slot.cadence, now).astimezone(ZoneInfo(self._press.timezone))
+            next_due = self.next_slot(rules, slot.cadence, now).astimezone(ZoneInfo(self._timezone))
             sentence = (
                 f"{rules.title} ({slot}) was not sent: {why}. The next is due {next_due:%a %d %b %H:%M}; "
                 f"`feed-publisher send {rules.slug}` sends by hand."
@@ -262,15 +133,12 @@ class Issues:
         for edition in stale:
             if edition.digest not in rules:
                 continue
-            lines = [
-                Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in edition.entries
-            ]
+            lines = self._editions.corrected(edition.entries)
             renewed = None
             if lines:
                 each = rules[edition.digest]
-                renewed = self._render(each, lines, edition.language, edition.issue_number, edition.opened_at)
-            templates = {self._press.templates.hash: self._press.templates.source}
-            self._store.replace_edition(edition, renewed, templates, now)
+                renewed = self._editions.render(each, lines, edition.language, edition.issue_number, edition.opened_at)
+            self._store.replace_edition(edition, renewed, self._editions.templates, now)
         return len(stale)
 
     # --- preparing
@@ -288,7 +156,7 @@ class Issues:
             if not readers:
                 break
             lowest = min(reader.cursor for reader in readers)
-            stock = self._stock(rules, lowest, issue.through)
+            stock = self._editions.stock(rules, lowest, issue.through)
             batch = self._batch(rules, issue, slot, readers, stock, after, now)
             subject = subject or next((edition.subject for edition in batch.editions), "")
             reached = self._store.add_batch(issue, batch, now)
@@ -312,88 +180,21 @@ class Issues:
         deliveries: list[NewDelivery] = []
         had_nothing: list[tuple[int, int]] = []
         due = _Dues(rules, slot, now)
-        for lines, language, group in self._grouped(rules, readers, stock, issue.rehearsal):
+        for lines, language, group in self._editions.grouped(rules, readers, stock, issue.rehearsal):
             if not lines:
                 had_nothing += [(reader.subscription, reader.cursor) for reader in group]
                 continue
-            key = fingerprint(lines, max(0, len(lines) - rules.maximum), self._press.templates, language)
+            key = self._editions.fingerprint(rules, lines, language)
             if key not in editions:
-                editions[key] = self._render(rules, lines, language, issue.issue_number, now)
+                editions[key] = self._editions.render(rules, lines, language, issue.issue_number, now)
             deliveries += [_delivery(reader, key, due.of(reader), rules, slot, now) for reader in group]
         return Batch(
             after=after,
             to=readers[-1].subscription,
             editions=tuple(editions.values()),
-            templates={self._press.templates.hash: self._press.templates.source},
+            templates=self._editions.templates,
             deliveries=tuple(sorted(deliveries, key=lambda new: new.subscription)),
             had_nothing=tuple(had_nothing),
-        )
-
-    def _grouped(
-        self, rules: DigestRules, readers: Sequence[Reader], stock: Stock, rehearsal: bool
-    ) -> Iterator[tuple[tuple[Line, ...], str, list[Reader]]]:
-        """Readers with the same entries and language together; the ledger is asked only where it can matter."""
-        alike: dict[tuple[str, int, str], list[Reader]] = defaultdict(list)
-        for reader in readers:
-            alike[reader.choice, reader.cursor, reader.language or rules.language].append(reader)
-        for (choice, cursor, language), group in alike.items():
-            chosen = select(stock.candidates, Choice.parse(choice), cursor, stock.through)
-            for kept, part in self._without_repeats(chosen, group, rehearsal):
-                yield self._lines(kept, stock), language, part
-
-    def _without_repeats(
-        self, chosen: list[Selected], group: list[Reader], rehearsal: bool
-    ) -> Iterator[tuple[list[Selected], list[Reader]]]:
-        doubtful = [selected.entry for selected in chosen if selected.may_have_had]
-        if not doubtful:
-            yield chosen, group
-            return
-        had = self._store.already_had([reader.subscription for reader in group], doubtful, rehearsal)
-        parts: dict[frozenset[int], list[Reader]] = defaultdict(list)
-        for reader in group:
-            parts[frozenset(entry for entry in doubtful if (reader.subscription, entry) in had)].append(reader)
-        for repeats, part in parts.items():
-            yield [selected for selected in chosen if selected.entry not in repeats], part
-
-    # --- helpers
-
-    def _stock(self, rules: DigestRules, after: int, through: int) -> Stock:
-        numbers = self._topics.numbers()
-        covered = {numbers[slug] for slug in rules.topics if slug in numbers} if rules.topics else None
-        found = self._store.candidates(after, through)
-        candidates = [_covered(candidate, covered) for _, candidate in found]
-        slugs = {topic.slug: topic for topic in self._topics.all()}
-        return Stock(
-            entries={entry.number: entry for entry, _ in found},
-            candidates=candidates,
-            topics={number: slugs[slug] for slug, number in numbers.items() if slug in slugs},
-            through=through,
-        )
-
-    def _lines(self, chosen: Sequence[Selected], stock: Stock) -> tuple[Line, ...]:
-        return tuple(
-            Line(
-                entry=stock.entries[selected.entry],
-                topic=stock.topics[selected.topic],
-                url=self._press.entry_url(stock.entries[selected.entry]),
-            )
-            for selected in chosen
-        )
-
-    def _render(
-        self, rules: DigestRules, lines: Sequence[Line], language: str, number: int | None, now: datetime
-    ) -> Edition:
-        press = self._press
-        return render_edition(
-            press.templates,
-            press.site,
-            DigestView(title=rules.title, url=f"{press.site.url}/digests/{rules.slug}"),
-            IssueView(number=number, date=now),
-            lines,
-            language=language,
-            maximum=rules.maximum,
-            nonce=secrets.token_hex(16),
-            topic_url=f"{press.site.url}/topics/",
         )
 
 
@@ -411,8 +212,21 @@ class _Dues:
             return self.now
         key = (reader.zone, reader.at)
         if key not in self.known:
-            self.known[key] = due_at(self.slot, self.rules.clock_of(*key))
+            self.known[key] = _next_hour(self.slot, self.rules.clock_of(*key), self.now)
         return self.known[key]
+
+
+def _next_hour(slot: Slot, clock: Clock, now: datetime) -> datetime:
+    """When the slot is due for this clock, or its hour on an earlier day that is still to come.
+
+    Tokyo's 07:00 and Lima's 20:00 are more than a day apart: waiting for the date of the slot, readers in Lima
+    would see every daily mail replaced by the next one before its hour.
+    """
+    due = due_at(slot, clock)
+    while slot.cadence is Cadence.DAILY and due > now + timedelta(days=1):
+        slot = Slot(slot.day - timedelta(days=1), slot.cadence)
+        due = due_at(slot, clock)
+    return due
 
 
 def _delivery(
@@ -430,15 +244,8 @@ def _delivery(
         edition=edition,
         state=state,
         reason=reason,
-        not_before=not_before,
+        not_before=max(not_before, now),  # expiry counts from here, also for an issue that opens late
     )
-
-
-def _covered(candidate: Candidate, topics: set[int] | None) -> Candidate:
-    if topics is None:
-        return candidate
-    kept = {topic: sequence for topic, sequence in candidate.sequences.items() if topic in topics}
-    return Candidate(entry=candidate.entry, sequences=kept)
 
 
 def _slot_of(issue: Issue, weekday: int) -> Slot | None:

@@ -11,7 +11,8 @@ from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.issue import Edition
 from feed_publisher.ports import Mailer, Outgoing, PeopleStore
-from feed_publisher.services.issue import DigestRules, Issues
+from feed_publisher.services.edition import DigestRules
+from feed_publisher.services.preview import Preview
 from feed_publisher.services.send import Letterhead
 
 
@@ -24,7 +25,7 @@ class DryMail:
 
 
 def dry_run(
-    issues: Issues,
+    preview: Preview,
     rules: DigestRules,
     people: PeopleStore,
     letterhead: Letterhead,
@@ -34,7 +35,7 @@ def dry_run(
     """Every mail of a manual send, one at a time."""
     sender = letterhead.senders[rules.slug]
     skeletons: dict[str, Skeleton] = {}
-    for reader, edition in issues.mailing(rules, now, as_of):
+    for reader, edition in preview.mailing(rules, now, as_of):
         person = people.view(reader.subscription)
         if person is None:
             continue

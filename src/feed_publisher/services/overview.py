@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Books, Issue, IssueState
 from feed_publisher.ports import DeskStore, IssueStore, Ledger
-from feed_publisher.services.issue import DigestRules, Issues
+from feed_publisher.services.edition import DigestRules
+from feed_publisher.services.issue import Issues
 
 SHOWN = {
     DeliveryState.SENT: "accepted by the mail server",

@@ -15,6 +15,7 @@ from feed_publisher.config import Digest
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, StorageError
+from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports import Page, SubscriberView
 from feed_publisher.web.forms import read_form
@@ -164,33 +165,33 @@ class Public:
 
     async def confirm(self, request: Request) -> Response:
         token = request.path_params["token"]
-        service, done = self._app.subscribe, False
+        service = self._app.subscribe
         if request.method == "POST" and (await read_form(request)).get("confirm") == "yes":
             found = await run_in_threadpool(service.confirm, token, self._app.clock())
-            done = True
         else:
             found = await run_in_threadpool(service.pending, token)
-        if found is None:
+        if found is None or found.state == SubscriptionState.UNSUBSCRIBED:
             return self._pages.error(
                 request,
                 404,
                 "This link no longer works",
                 "It may be used already, older than 72 hours, or incomplete. Subscribe once more to get a new one.",
             )
+        done = found.state == SubscriptionState.ACTIVE
         return self._person_page(request, "confirm", found, done, next_issue=self._next_issue(found))
 
     async def unsubscribe(self, request: Request) -> Response:
         token = request.path_params["token"]
-        service, done = self._app.subscribe, False
+        service = self._app.subscribe
         if request.method == "POST" and (await read_form(request)).get("List-Unsubscribe") == "One-Click":
             found = await run_in_threadpool(service.leave, token, self._app.clock())
-            done = True
         else:
             found = await run_in_threadpool(service.leaving, token)
         if found is None:
             return self._pages.error(
                 request, 404, "This link is incomplete", "Please open the whole link from the mail, or copy it again."
             )
+        done = found.state == SubscriptionState.UNSUBSCRIBED
         return self._person_page(request, "unsubscribe", found, done, address_hint=_hint(found.address))
 
     def _person_page(

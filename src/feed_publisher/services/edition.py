@@ -1,0 +1,165 @@
+"""Editions: which entries could be due, who shares which of them, and the mail they make (SEMANTICS §2, Editions)."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from feed_publisher.compose.digest import (
+    DigestView,
+    IssueView,
+    Line,
+    SiteView,
+    TemplateSet,
+    fingerprint,
+    render_edition,
+)
+from feed_publisher.domain.cadence import Cadence, Clock, lateness_limit, parse_time
+from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.model import Entry, TopicRef
+from feed_publisher.domain.selection import Candidate, Choice, Selected, select
+from feed_publisher.ports import IssueStore, TopicStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRules:
+    """What issues take from the settings of one digest."""
+
+    slug: str
+    title: str
+    topics: tuple[str, ...]
+    cadences: tuple[Cadence, ...]
+    weekday: int
+    clock: Clock
+    language: str
+    maximum: int
+    max_lateness: timedelta | None
+    needs_approval: bool
+
+    def clock_of(self, zone: str, at: str) -> Clock:
+        """A reader's clock; "" stands for the digest's own."""
+        return Clock(zone or self.clock.zone, parse_time(at) if at else self.clock.at)
+
+    def lateness(self, cadence: Cadence) -> timedelta:
+        return self.max_lateness or lateness_limit(cadence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """What rendering needs: the site's words and links, and the templates as they are now."""
+
+    site: SiteView
+    templates: TemplateSet
+
+    def entry_url(self, entry: Entry) -> str:
+        return entry.link or f"{self.site.url}/entries/{entry.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """The entries that could be due, newest first, with what is needed to choose among them."""
+
+    entries: Mapping[int, Entry]
+    candidates: Sequence[Candidate]
+    topics: Mapping[int, TopicRef]
+    through: int
+
+
+class Editions:
+    """The same rules for sending, previewing and planning."""
+
+    def __init__(self, store: IssueStore, topics: TopicStore, press: Press) -> None:
+        self._store = store
+        self._topics = topics
+        self._press = press
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """The sources of the templates in use, by hash."""
+        return {self._press.templates.hash: self._press.templates.source}
+
+    def stock(self, rules: DigestRules, after: int, through: int) -> Stock:
+        """What became mailable in (after, through] and is still public."""
+        numbers = self._topics.numbers()
+        covered = {numbers[slug] for slug in rules.topics if slug in numbers} if rules.topics else None
+        found = self._store.candidates(after, through)
+        candidates = [_covered(candidate, covered) for _, candidate in found]
+        slugs = {topic.slug: topic for topic in self._topics.all()}
+        return Stock(
+            entries={entry.number: entry for entry, _ in found},
+            candidates=candidates,
+            topics={number: slugs[slug] for slug, number in numbers.items() if slug in slugs},
+            through=through,
+        )
+
+    def lines(self, chosen: Sequence[Selected], stock: Stock) -> tuple[Line, ...]:
+        """Selected entries with the topic and the address they appear with."""
+        return tuple(
+            Line(
+                entry=stock.entries[selected.entry],
+                topic=stock.topics[selected.topic],
+                url=self._press.entry_url(stock.entries[selected.entry]),
+            )
+            for selected in chosen
+        )
+
+    def grouped(
+        self, rules: DigestRules, readers: Sequence[Reader], stock: Stock, rehearsal: bool
+    ) -> Iterator[tuple[tuple[Line, ...], str, list[Reader]]]:
+        """Readers with the same entries and language together; the ledger is asked only where it can matter."""
+        alike: dict[tuple[str, int, str], list[Reader]] = defaultdict(list)
+        for reader in readers:
+            alike[reader.choice, reader.cursor, reader.language or rules.language].append(reader)
+        for (choice, cursor, language), group in alike.items():
+            chosen = select(stock.candidates, Choice.parse(choice), cursor, stock.through)
+            for kept, part in self._without_repeats(chosen, group, rehearsal):
+                yield self.lines(kept, stock), language, part
+
+    def _without_repeats(
+        self, chosen: list[Selected], group: list[Reader], rehearsal: bool
+    ) -> Iterator[tuple[list[Selected], list[Reader]]]:
+        doubtful = [selected.entry for selected in chosen if selected.may_have_had]
+        if not doubtful:
+            yield chosen, group
+            return
+        had = self._store.already_had([reader.subscription for reader in group], doubtful, rehearsal)
+        parts: dict[frozenset[int], list[Reader]] = defaultdict(list)
+        for reader in group:
+            parts[frozenset(entry for entry in doubtful if (reader.subscription, entry) in had)].append(reader)
+        for repeats, part in parts.items():
+            yield [selected for selected in chosen if selected.entry not in repeats], part
+
+    def fingerprint(self, rules: DigestRules, lines: Sequence[Line], language: str) -> str:
+        """What makes editions of one issue the same."""
+        return fingerprint(lines, max(0, len(lines) - rules.maximum), self._press.templates, language)
+
+    def corrected(self, entries: Sequence[tuple[Entry, TopicRef]]) -> list[Line]:
+        """The lines of an edition from its entries as they are now."""
+        return [Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in entries]
+
+    def render(
+        self, rules: DigestRules, lines: Sequence[Line], language: str, number: int | None, now: datetime
+    ) -> Edition:
+        """The mail, with markers where a reader's own links go; ``number`` is that of the issue."""
+        press = self._press
+        return render_edition(
+            press.templates,
+            press.site,
+            DigestView(title=rules.title, url=f"{press.site.url}/digests/{rules.slug}"),
+            IssueView(number=number, date=now),
+            lines,
+            language=language,
+            maximum=rules.maximum,
+            nonce=secrets.token_hex(16),
+            topic_url=f"{press.site.url}/topics/",
+        )
+
+
+def _covered(candidate: Candidate, topics: set[int] | None) -> Candidate:
+    if topics is None:
+        return candidate
+    kept = {topic: sequence for topic, sequence in candidate.sequences.items() if topic in topics}
+    return Candidate(entry=candidate.entry, sequences=kept)

@@ -1,0 +1,99 @@
+"""What would be sent: plans, previews and the mails of a dry run. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from feed_publisher.compose.digest import Line
+from feed_publisher.domain.cadence import Cadence
+from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.selection import Choice, select
+from feed_publisher.ports import Audience, IssueStore
+from feed_publisher.services.edition import DigestRules, Editions
+
+PAGE = 20_000
+"""Readers looked at together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a send would do now. ``sample`` is what most readers get."""
+
+    digest: str
+    recipients: int
+    entries: int
+    through: int
+    sample: tuple[Line, ...]
+    language: str
+
+
+class Preview:
+    """Answers for one site. ``rehearsal``: the built-in mailbox is the relay."""
+
+    def __init__(self, store: IssueStore, editions: Editions, rehearsal: bool) -> None:
+        self._store = store
+        self._editions = editions
+        self._rehearsal = rehearsal
+
+    def plan(
+        self, rules: DigestRules, now: datetime, cadence: Cadence | None = None, as_of: datetime | None = None
+    ) -> Plan:
+        """Recipients and entries of an issue opened now, without changing anything."""
+        groups = self._store.groups(Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), now)
+        stock = self._editions.stock(rules, min((group.cursor for group in groups), default=0), self.through(as_of))
+        readers, entries, most = 0, set[int](), 0
+        sample: tuple[Line, ...] = ()
+        language = rules.language
+        for group in groups:
+            chosen = select(stock.candidates, Choice.parse(group.choice), group.cursor, stock.through)
+            if chosen:
+                readers += group.count
+                entries |= {selected.entry for selected in chosen}
+            if chosen and group.count > most:
+                most, language = group.count, group.language or rules.language
+                sample = self._editions.lines(chosen, stock)
+        return Plan(
+            digest=rules.slug,
+            recipients=readers,
+            entries=len(entries),
+            through=stock.through,
+            sample=sample,
+            language=language,
+        )
+
+    def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:
+        """The subject that most readers of a plan would see."""
+        return self._editions.render(rules, plan.sample, plan.language, None, now).subject if plan.sample else ""
+
+    def edition(
+        self,
+        rules: DigestRules,
+        cursor: int,
+        choice: Choice,
+        language: str | None,
+        now: datetime,
+        as_of: datetime | None,
+    ) -> Edition | None:
+        """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
+        stock = self._editions.stock(rules, cursor, self.through(as_of))
+        lines = self._editions.lines(select(stock.candidates, choice, cursor, stock.through), stock)
+        return self._editions.render(rules, lines, language or rules.language, None, now) if lines else None
+
+    def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
+        """Every reader a manual send would mail now, with their edition; changes nothing."""
+        audience = Audience(digest=rules.slug, cadence=None, rehearsal=self._rehearsal)
+        through, after = self.through(as_of), 0
+        while readers := self._store.readers(audience, after, PAGE, now):
+            stock = self._editions.stock(rules, min(reader.cursor for reader in readers), through)
+            wanted = [reader for reader in readers if not reader.suppressed]
+            for lines, language, group in self._editions.grouped(rules, wanted, stock, self._rehearsal):
+                if lines:
+                    edition = self._editions.render(rules, lines, language, None, now)
+                    yield from ((reader, edition) for reader in group)
+            after = readers[-1].subscription
+
+    def through(self, as_of: datetime | None) -> int:
+        """The last sequence given, now or at an instant of the past."""
+        return self._store.current_sequence() if as_of is None else self._store.sequence_at(as_of)
