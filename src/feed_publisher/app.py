@@ -185,10 +185,11 @@ class App:
         from feed_publisher.adapters.files import PublicFolder
         from feed_publisher.compose.feedcheck import check_feed
         from feed_publisher.compose.feeds import render
+        from feed_publisher.compose.opml import render_opml
         from feed_publisher.services.publish import publish
 
         site, files = wiring.feed_site(self.settings), PublicFolder(self.folder / "public")
-        return publish(self.feeds, files, site, render, check_feed, self.clock(), every)
+        return publish(self.feeds, files, site, render, check_feed, render_opml, self.clock(), every)
 
     # --- issues
 

@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from datetime import time, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -136,7 +137,10 @@ class Site(_Section):
     def is_loopback(self) -> bool:
         """Whether base_url names this machine only."""
         host = urlsplit(self.base_url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
 
 
 class DatabaseSettings(_Section):

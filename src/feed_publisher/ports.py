@@ -141,8 +141,8 @@ class FeedStore(Protocol):
     def replace(self, dirty: DirtyFeed, write: Callable[[dict[str, FeedFile]], list[FeedFile]]) -> bool: ...
     def refuse(self, dirty: DirtyFeed, problem: str) -> None: ...
     def problems(self) -> dict[str, str]: ...
-    def depend_on(self, settings: str) -> None:
-        """All feeds are dirty when what they take from the settings has changed since the last call."""
+    def depend_on(self, settings: str) -> bool:
+        """All feeds are dirty when what they take from the settings has changed since the last call; whether it has."""
         ...
 
 
@@ -154,6 +154,8 @@ class FeedFiles(Protocol):
 
 
 RenderFeed = Callable[[FeedDocument, FeedFormat], bytes]
+RenderOutline = Callable[[str, Sequence[tuple[str, str, str]]], bytes]
+"""OPML from a title and, per feed, its title, the address of its page and its own."""
 
 # --- issues -----------------------------------------------------------------------------------------------------
 

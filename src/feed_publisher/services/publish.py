@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem, Problem
-from feed_publisher.ports import DirtyFeed, FeedFile, FeedFiles, FeedStore, RenderFeed
+from feed_publisher.ports import DirtyFeed, FeedFile, FeedFiles, FeedStore, RenderFeed, RenderOutline
 
 LIMITS = (50, 35, 20)
 """Entries in a live document: the first of these that keeps it within SIZE, else the last."""
@@ -29,6 +29,10 @@ class FeedSite:
     @property
     def fingerprint(self) -> str:
         return f"{self.title}\n{self.base_url}\n{self.language}"
+
+    def page_url(self, feed: DirtyFeed) -> str:
+        """The page for people that belongs to a feed."""
+        return f"{self.base_url}/" if feed.title is None else f"{self.base_url}/topics/{feed.slug}"
 
     def entry_url(self, entry: Entry) -> str:
         """The article's own address, else our page for it."""
@@ -50,12 +54,13 @@ def publish(
     site: FeedSite,
     render: RenderFeed,
     check: Callable[[bytes, FeedFormat], None],
+    outline: RenderOutline,
     now: datetime,
     every: bool = False,
 ) -> PublishReport:
     """Write the dirty feeds (or every feed). One that would not validate keeps its last good files."""
     report = PublishReport()
-    feeds.depend_on(site.fingerprint)
+    anew = feeds.depend_on(site.fingerprint) or every
     for dirty in feeds.dirty(every):
         try:
             rendered = _render(dirty, feeds, site, render, check)
@@ -63,8 +68,31 @@ def publish(
             feeds.refuse(dirty, str(error))
             report.problems.append(Problem(where=f"feeds/{dirty.slug}", reason=str(error)))
             continue
-        _replace(dirty, rendered, feeds, files, report, now)
+        anew = _replace(dirty, rendered, feeds, files, report, now) or anew
+    if anew:
+        _write_outline(feeds, files, site, outline, report, now)
     return report
+
+
+def _write_outline(
+    feeds: FeedStore,
+    files: FeedFiles,
+    site: FeedSite,
+    outline: RenderOutline,
+    report: PublishReport,
+    now: datetime,
+) -> None:
+    """The list of all feeds, for importing them into a reader at once."""
+    rows = [
+        (each.title or site.title, site.page_url(each), f"{site.base_url}/feeds/{each.slug}.{FeedFormat.ATOM}")
+        for each in feeds.dirty(every=True)
+    ]
+    data = outline(site.title, rows)
+    if files.matches("feeds.opml", data):
+        report.unchanged += 1
+    else:
+        files.write("feeds.opml", data, now.replace(microsecond=0))
+        report.written.append("feeds.opml")
 
 
 def _render(
@@ -94,7 +122,7 @@ def feed_document(dirty: DirtyFeed, entries: list[Entry], site: FeedSite) -> Fee
         id=dirty.atom_id,
         title=site.title if dirty.title is None else f"{dirty.title} – {site.title}",
         subtitle=f"All articles of {site.title}" if dirty.title is None else f"{site.title}: {dirty.title}",
-        page_url=f"{base}/" if dirty.title is None else f"{base}/topics/{dirty.slug}",
+        page_url=site.page_url(dirty),
         urls={format: f"{base}/feeds/{dirty.slug}.{format}" for format in FeedFormat},
         language=site.language,
         updated=max((item.updated for item in items), default=dirty.added_at),
@@ -124,9 +152,13 @@ def _replace(
     files: FeedFiles,
     report: PublishReport,
     now: datetime,
-) -> None:
+) -> bool:
+    """Whether the feed is out for the first time."""
+    first = False
+
     def write(out: dict[str, FeedFile]) -> list[FeedFile]:
-        written = []
+        nonlocal first
+        first, written = not out, []
         for path, data in rendered.items():
             etag = hashlib.sha256(data).hexdigest()[:32]
             before = out.get(path)
@@ -140,6 +172,7 @@ def _replace(
         return written
 
     feeds.replace(dirty, write)
+    return first
 
 
 def _last_modified(before: FeedFile | None, etag: str, now: datetime) -> datetime:

@@ -22,11 +22,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-_NAME = re.compile(r"/feeds/([a-z0-9-]{1,80}\.(atom|rss|json))")
+_NAME = re.compile(r"/(feeds/[a-z0-9-]{1,80}\.(?:atom|rss|json)|feeds\.opml)")
 _TYPES = {
     "atom": b"application/atom+xml; charset=utf-8",
     "rss": b"application/rss+xml; charset=utf-8",
     "json": b"application/feed+json",
+    "opml": b"text/x-opml; charset=utf-8",
 }
 _CACHE_CONTROL = b"public, max-age=1800, stale-while-revalidate=600, stale-if-error=86400"
 _SUFFIXES = ("--gzip", "-gzip", "-gz", "-br", ";gzip")
@@ -47,7 +48,7 @@ class _Stored:
 
 
 class FeedFront:
-    """Answers ``/feeds/…`` from ``public/`` and passes everything else on."""
+    """Answers ``/feeds/…`` and ``/feeds.opml`` from ``public/`` and passes everything else on."""
 
     def __init__(self, public: Path, base_url: str, inner: Asgi) -> None:
         self._public = public
@@ -56,7 +57,7 @@ class FeedFront:
         self._cache: dict[str, _Stored] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/feeds/"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/feeds/", "/feeds.opml")):
             await self._inner(scope, receive, send)
             return
         status, headers, body = self.answer(scope["path"], scope["method"], _joined(scope["headers"]))
@@ -68,7 +69,7 @@ class FeedFront:
         if method not in ("GET", "HEAD"):
             return _small(405, b"Feeds are only read here.\n", [(b"allow", b"GET, HEAD")])
         found = _NAME.fullmatch(path)
-        stored = self._load(found.group(1), found.group(2)) if found else None
+        stored = self._load(found.group(1)) if found else None
         if stored is None:
             return _small(404, b"There is no such feed.\n", [(b"cache-control", b"public, max-age=300")])
         packed = _takes_gzip(asked.get(b"accept-encoding", b""))
@@ -93,15 +94,15 @@ class FeedFront:
             (b"access-control-allow-origin", b"*"),
         ]
 
-    def _load(self, name: str, kind: str) -> _Stored | None:
-        file = self._public / "feeds" / name
+    def _load(self, name: str) -> _Stored | None:
+        file = self._public / name
         try:
             status = os.stat(file)
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             known = self._cache.get(name)
             if known is not None and known.stamp == stamp:
                 return known
-            stored = _read(file, kind)
+            stored = _read(file)
         except OSError:
             self._cache.pop(name, None)
             return None
@@ -111,7 +112,7 @@ class FeedFront:
         return stored
 
 
-def _read(file: Path, kind: str) -> _Stored:
+def _read(file: Path) -> _Stored:
     with file.open("rb") as opened:
         # The stamp of the file that is open: a replacement in between cannot mix two versions.
         status = os.fstat(opened.fileno())
@@ -122,7 +123,7 @@ def _read(file: Path, kind: str) -> _Stored:
         packed=gzip.compress(data, 6, mtime=0),
         etag=hashlib.sha256(data).hexdigest()[:32],
         modified=datetime.fromtimestamp(int(status.st_mtime), UTC),
-        kind=kind,
+        kind=file.suffix.removeprefix("."),
     )
 
 

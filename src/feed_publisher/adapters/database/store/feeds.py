@@ -81,16 +81,18 @@ class SqlFeedStore:
             rows = connection.execute(select(feed.c.slug, feed.c.problem).where(feed.c.problem != ""))
             return {row.slug: row.problem for row in rows}
 
-    def depend_on(self, settings: str) -> None:
+    def depend_on(self, settings: str) -> bool:
         known = select(fact.c.value).where(fact.c.name == "feed settings")
         with self._database.read() as connection:
             if connection.execute(known).scalar() == settings:
-                return
+                return False
         with self._database.write() as connection:
             insert_missing(connection, fact, [{"name": "feed settings", "value": ""}])
             other = (fact.c.name == "feed settings") & (fact.c.value != settings)
-            if connection.execute(update(fact).where(other).values(value=settings)).rowcount:
-                connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
+            if connection.execute(update(fact).where(other).values(value=settings)).rowcount == 0:
+                return False
+            connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
+            return True
 
 
 def _newest(slug: str) -> Select[Any]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from feed_publisher.adapters.database.engine import Database, lock_site
-from feed_publisher.adapters.database.schema import feed, topic, topic_heading
+from feed_publisher.adapters.database.schema import fact, feed, topic, topic_heading
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.slug import free_slug, heading_key
@@ -38,6 +38,9 @@ class SqlTopicStore:
 
     def declare(self, slug: str, title: str, now: datetime) -> None:
         """A topic of the configuration: its slug is fixed there, its title follows the file."""
+        known = self.get(slug)
+        if known is not None and known.title == title:
+            return
         with self._database.write() as connection:
             lock_site(connection)
             row = connection.execute(select(topic).where(topic.c.slug == slug)).first()
@@ -45,7 +48,8 @@ class SqlTopicStore:
                 _add(connection, slug, title, now)
             elif row.title != title:
                 connection.execute(topic.update().where(topic.c.id == row.id).values(title=title))
-                connection.execute(feed.update().values(dirty=True, version=feed.c.version + 1))
+                # Entries name their topics in every feed, and the outline names them all.
+                connection.execute(fact.delete().where(fact.c.name == "feed settings"))
                 insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": row.id}])
 
 
