@@ -33,8 +33,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "In `publisher.toml`. A variable `FEED_PUBLISHER_SECTION__KEY` in the environment beats the file (for the sections",
-        "in single brackets), `--config section.key=value` beats both. An unknown key is an error that names the nearest.",
+        "In `publisher.toml`. A variable `FEED_PUBLISHER_SECTION__KEY` in the environment beats the file (for the",
+        "sections in single brackets), `--config section.key=value` beats both. An unknown key is an error that names",
+        "the nearest.",
     ]
     for heading, model in SECTIONS:
         lines += ["", f"## {heading}", "", "| key | default | meaning |", "|---|---|---|"]
@@ -65,8 +66,8 @@ def commands() -> str:
     context = click.Context(cli, info_name="feed-publisher")
     for name in COMMANDS:
         command = cli.get_command(context, name)
-        assert command is not None
-        lines += _command(command, [name])
+        if command is not None:
+            lines += _command(command, [name])
     return "\n".join(lines) + "\n"
 
 
@@ -87,8 +88,7 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
 
 def _parameter(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
-        name = parameter.make_metavar(click.Context(click.Command("x")))
-        return name
+        return parameter.make_metavar(click.Context(click.Command("x")))
     name = parameter.opts[-1]
     is_flag = isinstance(parameter, click.Option) and parameter.is_flag
     text = name if is_flag else f"{name} {parameter.metavar or parameter.type.name.upper()}"

@@ -263,7 +263,7 @@ def test_bytes_do_not_depend_on_the_process(format: FeedFormat) -> None:
     )
     here = render(hostile_document(), format)
     assert render(hostile_document(), format) == here
-    path = os.pathsep.join(filter(None, sys.path + [str(Path(__file__).parent)]))
+    path = os.pathsep.join(filter(None, [*sys.path, str(Path(__file__).parent)]))
     for changes in ({"LC_ALL": "C", "TZ": "Asia/Kathmandu"}, {"LC_ALL": "C.UTF-8", "TZ": "America/St_Johns"}):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "7", **changes}
         there = subprocess.run([sys.executable, "-c", code, format], env=environment, capture_output=True, check=True)

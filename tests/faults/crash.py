@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     given = parser.parse_args()
     print(
-        f"sending to {given.recipients} readers over {CONNECTIONS} connections, kill -9 {given.kills} times (seed {given.seed})"
+        f"sending to {given.recipients} readers over {CONNECTIONS} connections, "
+        f"kill -9 {given.kills} times (seed {given.seed})"
     )
     outcome = crash(given.recipients, given.kills, given.seed)
     states = ", ".join(f"{count} {state}" for state, count in outcome.states.items())
@@ -189,7 +190,8 @@ def main() -> None:
     print(f"twice                           {outcome.twice}")
     bound = outcome.kills * CONNECTIONS
     print(
-        f"in doubt                        {outcome.in_doubt} (at most {bound}); {outcome.doubt_arrived} of them did arrive"
+        f"in doubt                        {outcome.in_doubt} (at most {bound}); "
+        f"{outcome.doubt_arrived} of them did arrive"
     )
     print(f"books                           {'balanced' if outcome.balanced else 'NOT BALANCED'}")
     print("the promise holds" if outcome.holds else "THE PROMISE IS BROKEN")

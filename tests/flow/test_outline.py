@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from feed_publisher.app import App
 from lxml import etree
+
+from feed_publisher.app import App
 
 TOML = '[site]\ntitle = "Quay"\n[[sources]]\nslug = "entries"\nlocation = "entries"\n'
 
