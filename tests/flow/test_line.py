@@ -101,7 +101,7 @@ def test_a_second_pickup_finds_nothing_and_touches_no_feed_file(site: Site) -> N
     file = site.write("one.txt", PAGE_1)
     site.pickup()
     before = state_of(site.folder / "public")
-    assert len(before) == 6
+    assert len(before) == 7, "three formats of two feeds, and the list of all"
     site.now += DAY
     report = site.pickup()
     assert (report.new, report.changed, report.unchanged) == ([], [], 12)
@@ -137,8 +137,8 @@ def test_the_digest_carries_each_article_once_to_each_reader(site: Site) -> None
     for mail in mails:
         assert mail.titles(TITLES) == TITLES
         assert "said <no one> & all." in mail.text
-        assert "said &lt;no one&gt; &amp; all." in mail.html
-        assert "<no one>" not in mail.html
+        assert mail.html.count("said &lt;no one&gt; &amp; all.") >= 12
+        assert "<no " not in mail.html
     everything_once(mails, TITLES)
     assert site.books(issue.id) == {"sent": 3}
     assert site.send() is None
