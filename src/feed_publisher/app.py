@@ -209,18 +209,18 @@ class App:
         press = Press(site=wiring.site_view(self.settings), templates=template_set(self.templates))
         return Editions(self.issues, self.topics, press)
 
-    def previewing(self) -> Preview:
+    def previewing(self, editions: Editions | None = None) -> Preview:
         """The service that tells what would be sent."""
         from feed_publisher.services.preview import Preview
 
-        return Preview(self.issues, self.editions(), self.rehearsal)
+        return Preview(self.issues, editions or self.editions(), self.rehearsal)
 
     def issuing(self) -> Issues:
         """The service that opens issues."""
         from feed_publisher.services.issue import Issues
 
         editions, zone = self.editions(), self.settings.site.timezone
-        preview = self.previewing()
+        preview = self.previewing(editions)
         return Issues(self.issues, self.desk, editions, preview, self.owner.name, self.rehearsal, zone)
 
     def open_issues(self) -> list[Issue]:

@@ -75,9 +75,20 @@ def _change(name: str, doc: str, allowed: tuple[IssueState, ...], state: IssueSt
         out.say(f"issue {number} is {said}")
 
 
-_change("approve", "Let a draft go.", (IssueState.DRAFT,), IssueState.READY, "approved; it leaves when it is due")
 _change("pause", "Stop handing over; what waits stays waiting.", (IssueState.READY,), IssueState.PAUSED, "paused")
 _change("resume", "Go on where it was paused.", (IssueState.PAUSED,), IssueState.READY, "going on")
+
+
+@issues.command()
+@click.argument("number", type=int)
+@with_out
+@click.pass_obj
+def approve(place: Place, number: int, out: Out) -> None:
+    """Let a draft go."""
+    with open_app(place) as app:
+        issue = app.issues.approve(number, app.clock())
+        out.document(issue_json(app, issue))
+    out.say(f"issue {number} is approved; `tick` or `serve` mails it when it is due")
 
 
 @issues.command()

@@ -67,6 +67,11 @@ def next_slot(cadence: Cadence, weekday: int, clock: Clock, now: datetime) -> Sl
     return _step(latest_slot(cadence, weekday, clock, now), 1)
 
 
+def previous_slot(slot: Slot) -> Slot:
+    """The slot before this one."""
+    return _step(slot, -1)
+
+
 def lateness_limit(cadence: Cadence) -> timedelta:
     """How late an issue may still leave unless the digest says otherwise: half a day, or three days."""
     return timedelta(hours=12) if cadence is Cadence.DAILY else timedelta(days=3)

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at, latest_slot, next_slot
+from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at, latest_slot, next_slot, previous_slot
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.ports import Audience, Batch, DeskStore, IssueStore, NewDelivery
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.preview import Preview
+
+MISSED = 400
+"""Missed dates that are counted at most."""
 
 BATCH = 20_000
 """Readers per transaction: short enough that other writers hardly notice."""
@@ -96,6 +99,7 @@ class Issues:
         dues = [due_at(slot, clock) for clock in clocks]
         if max(dues) <= self._store.digest_added(rules.slug) or self._store.slot_taken(rules.slug, str(slot)):
             return None
+        self._tell_missed(rules, slot, clocks, now)
         if now > max(dues) + rules.lateness(cadence):
             self._skip(rules, slot, f"the program was not running until {_ago(now - max(dues))} after it was due", now)
             return None
@@ -106,6 +110,21 @@ class Issues:
             rules.slug, str(slot), IssueState.PREPARING, "", self._rehearsal, self._owner, now
         )
         return self.prepare(rules, issue, now) if issue else None
+
+    def _tell_missed(self, rules: DigestRules, slot: Slot, clocks: list[Clock], now: datetime) -> None:
+        """Only the latest slot is made up for; that older ones passed unseen is told, once."""
+        missed, older = 0, previous_slot(slot)
+        since = self._store.digest_added(rules.slug)
+        while missed < MISSED and max(due_at(older, clock) for clock in clocks) > since:
+            if self._store.slot_taken(rules.slug, str(older)):
+                break
+            missed, older = missed + 1, previous_slot(older)
+        if missed:
+            sentence = (
+                f"{rules.title} missed {missed} {slot.cadence} {'date' if missed == 1 else 'dates'} before {slot}, "
+                "because the program was not running. Nothing is lost: readers get the articles in the next issue."
+            )
+            self._desk.tell(f"missed {rules.slug} before {slot}", sentence, now)
 
     def _clocks(self, rules: DigestRules, cadence: Cadence) -> list[Clock]:
         used = [rules.clock_of(zone, at) for zone, at in self._store.clocks(rules.slug, cadence)]

@@ -249,6 +249,21 @@ class SqlIssueStore:
             changed = connection.execute(update(issue).where(mine).values(state=state)).rowcount
             return _changed(connection, number, changed, allowed)
 
+    def approve(self, number: int, now: datetime) -> Issue:
+        """A draft goes; mail whose hour passed while it waited is due, and counted, from now."""
+        allowed = (IssueState.DRAFT,)
+        with self._database.write() as connection:
+            mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
+            changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY)).rowcount
+            found = _changed(connection, number, changed, allowed)
+            late = and_(
+                delivery.c.issue_id == number,
+                delivery.c.state == DeliveryState.QUEUED,
+                delivery.c.not_before < now,
+            )
+            connection.execute(update(delivery).where(late).values(not_before=now, due_at=now))
+            return found
+
     def cancel(self, number: int, now: datetime) -> Issue:
         """Nothing more leaves; readers who were still waiting get these entries in the next issue."""
         allowed = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
