@@ -25,6 +25,7 @@ from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
+from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
@@ -153,7 +154,7 @@ class App:
         now = self.clock()
         self.entries.mature(now)
         topics = self._topic_title(topic)
-        wanted = [wiring.named_source(path, topics) for path in paths]
+        wanted = [wiring.named_source(self.settings, self.folder, path, topics) for path in paths]
         wanted = wanted or wiring.configured_sources(self.settings, topics)
         return await pickup(wanted, self.entries, DiskSources(self.folder, KNOWN_SUFFIXES), read_document, now)
 
@@ -362,7 +363,9 @@ class App:
         from feed_publisher.services.letters import Letters
 
         digests = {each.slug: (each.title, wiring.sender(self.settings, each)) for each in self.settings.digests}
-        return Letters(self.people, self.subscribe, self.templates, wiring.site_view(self.settings), digests)
+        return Letters(
+            SqlLetterStore(self.database), self.subscribe, self.templates, wiring.site_view(self.settings), digests
+        )
 
     # --- people
 

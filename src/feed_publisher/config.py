@@ -195,7 +195,7 @@ class Source(_Section):
     """Titles of topics that replace the headings in the files."""
 
     first_contact: Literal["all", "none"] = "all"
-    """"none": its entries fill feeds but are never mailed."""
+    """"none": what it holds when it is first read fills feeds but is never mailed."""
 
 
 class Topic(_Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -64,9 +64,12 @@ Decide = Callable[[Mapping[Key, Known], Sequence[Listed]], list[Decision]]
 class EntryStore(Protocol):
     """Entries, and what is known of the documents they came from."""
 
-    def add_source(self, slug: str, kind: str, now: datetime) -> bool: ...
+    def add_source(self, slug: str, kind: str, now: datetime) -> bool:
+        """Know the source; whether this is still its first contact (it has never been read to its end)."""
+        ...
+
+    def end_first_contact(self, slug: str, now: datetime) -> None: ...
     def documents(self, slug: str) -> dict[str, SourceDocument]: ...
-    def forget_document(self, slug: str, name: str) -> None: ...
     def absorb(
         self, slug: str, document: SourceDocument, keys: set[Key], decide: Decide, now: datetime, feed_only: bool
     ) -> Absorbed:
@@ -398,10 +401,11 @@ class NewSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """How many subscriptions were added, updated, and left alone because the address is never mailed."""
+    """How many subscriptions were added and updated; addresses left alone: who unsubscribed, who is never mailed."""
 
     added: int
     updated: int
+    left: tuple[str, ...]
     suppressed: tuple[str, ...]
 
 
@@ -433,6 +437,14 @@ class Letter:
     digest: str
 
 
+class LetterStore(Protocol):
+    """Letters that wait."""
+
+    def claim(self, digests: Collection[str], limit: int, now: datetime) -> list[Letter]: ...
+    def done(self, letter: Letter) -> None: ...
+    def later(self, letter: Letter, due_at: datetime) -> None: ...
+
+
 class PeopleStore(Protocol):
     """Subscribers, their subscriptions and the addresses never to be mailed."""
 
@@ -445,8 +457,6 @@ class PeopleStore(Protocol):
     def page(self, digest: str | None, after: int, limit: int) -> list[SubscriberView]: ...
     def find(self, address_key: str) -> list[SubscriberView]: ...
     def count_active(self, digest: str) -> int: ...
-    def letters(self, limit: int) -> list[Letter]: ...
-    def letter_sent(self, subscription: int) -> None: ...
     def suppress(self, address_key: str, reason: str, now: datetime) -> bool: ...
     def unsuppress(self, address_key: str) -> bool: ...
     def suppressions(self) -> list[tuple[str, str, datetime]]: ...
@@ -478,9 +488,3 @@ class DeskStore(Protocol):
     def tell(self, about: str, sentence: str, now: datetime) -> bool: ...
     def notices(self, limit: int) -> list[Notice]: ...
     def happened(self) -> Happened: ...
-
-
-class Notifier(Protocol):
-    """Where notices go besides the desk: the log."""
-
-    def notice(self, sentence: str) -> None: ...

@@ -49,6 +49,7 @@ class Scheduler:
         """Begin at once."""
         self._every(PICKUP_SECONDS, "pickup", self.pick_up)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
+        self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
         self._every(HEARTBEAT_SECONDS, "heartbeat", self.beat)
         self._jobs.start()
@@ -90,12 +91,16 @@ class Scheduler:
                 "%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject
             )
 
+    async def send_letters(self) -> None:
+        """Hand over what waits for single people."""
+        if time.monotonic() >= self._relay_rests_until:
+            await self._app.letters().send(self._mailer, self._app.clock())
+
     async def send(self) -> None:
-        """Hand over what waits: letters, then issues."""
+        """Hand over what is due of issues."""
         if time.monotonic() < self._relay_rests_until:
             return
         try:
-            await self._app.letters().send(self._mailer, self._app.clock())
             if await asyncio.to_thread(self._app.ledger.sendable, self._app.rehearsal, self._app.clock()):
                 self._sending = self._app.send_run(self._mailer)
                 report = await self._sending.run()

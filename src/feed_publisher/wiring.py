@@ -86,19 +86,30 @@ def configured_sources(settings: Settings, topics: tuple[str, ...]) -> list[Want
             slug=source.slug,
             location=source.location,
             topics=topics or source.topics,
-            feed_only=source.first_contact == "none",
+            skips_first=source.first_contact == "none",
         )
         for source in settings.sources
     ]
 
 
-def named_source(path: str, topics: tuple[str, ...]) -> Wanted:
-    """A file or folder named by hand: a source of its own, taken as wanted."""
+def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str, ...]) -> Wanted:
+    """A file or folder named by hand: a source of its own, taken as wanted.
+
+    One that lies within a configured folder belongs to that source, so that both ways of reading it agree.
+    """
     from feed_publisher.services.pickup import Wanted
 
     if urlsplit(path).scheme in ("http", "https"):
         raise InputError("addresses are not read yet; save the page as text, Markdown or JSON", path)
-    location = str(Path(path).resolve())
+    named = Path(path).resolve()
+    for source in settings.sources:
+        root = (folder / source.location).resolve()
+        if named.is_relative_to(root):
+            inside = named.relative_to(root)
+            parent = inside if named.is_dir() else inside.parent
+            prefix = "" if parent == Path() else f"{parent.as_posix()}/"
+            return Wanted(slug=source.slug, location=str(named), topics=topics or source.topics, prefix=prefix)
+    location = str(named)
     slug = f"path:{location}" if len(location) < 200 else f"path:{hashlib.sha256(location.encode()).hexdigest()}"
     return Wanted(slug=slug, location=location, kind="path", topics=topics)
 

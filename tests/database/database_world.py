@@ -17,6 +17,7 @@ from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
+from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.domain import selection
@@ -75,6 +76,7 @@ class World:
         self.ledger = SqlLedger(database)
         self.people = SqlPeopleStore(database)
         self.desk = SqlDeskStore(database)
+        self.letters = SqlLetterStore(database)
         self._reads = 0
 
     # --- entries

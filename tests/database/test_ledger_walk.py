@@ -180,10 +180,10 @@ class Walk(RuleBasedStateMachine):
             self.forgiven.add(number)
         person = NewSubscription(address=f"{name}@x.example", address_key=name, digest="weekly", active=False)
         self.world.people.ask(person, "weekly", self.now)
-        for letter in self.world.people.letters(9):
+        for letter in self.world.letters.claim(["weekly"], 9, self.now):
             if letter.kind == "confirm":
                 assert self.world.people.confirm(letter.subscription, letter.request, "link", self.now)
-            self.world.people.letter_sent(letter.subscription)
+            self.world.letters.done(letter)
 
     @rule(name=NAMES, days=st.integers(0, 2))
     def pauses(self, name: str, days: int) -> None:

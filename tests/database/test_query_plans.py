@@ -125,11 +125,11 @@ def test_an_issue_asks_for_its_readers_by_index(full: World) -> None:
         full.issues.readers(audience, 0, 10, NOW)
         full.issues.already_had([1, 2], [1, 2], False)
         full.people.view(1)
-        full.people.letters(5)
+        full.letters.claim(["weekly"], 5, NOW)
     assert "SCAN delivery" not in plan("delivery")
     assert "SCAN edition_entry" not in plan("edition_entry")
     assert "SCAN subscriber" not in plan("subscriber")
-    assert "ix_subscription_letter" in plan("subscription.letter > ?")
+    assert "ix_subscription_letter_due_at" in plan("subscription.letter_due_at <= ?")
 
 
 def test_entries_are_found_by_key_prefix_and_recognised_by_index(full: World, tmp_path: Path) -> None:

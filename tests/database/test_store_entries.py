@@ -183,14 +183,13 @@ def test_documents_are_remembered_with_their_problems(world: World) -> None:
     assert world.entries.add_source("site", "folder", NOW) is True
     world.absorb(article("One"), document="a.md")
     world.absorb(article("Two"), article("Three"), document="b.md")
+    assert world.entries.add_source("site", "folder", NOW) is True, "still its first contact"
+    world.entries.end_first_contact("site", NOW)
     assert world.entries.add_source("site", "folder", NOW) is False
     assert world.entries.documents("site") == {
         "a.md": SourceDocument(name="a.md", fingerprint="1", entries=1),
         "b.md": SourceDocument(name="b.md", fingerprint="2", entries=2),
     }
-    world.entries.forget_document("site", "a.md")
-    assert list(world.entries.documents("site")) == ["b.md"]
-    assert len(world.entries.page(Page())) == 3
 
 
 # --- topics

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from database_world import ACCEPTED, DAY, HOUR, NOW, World, article
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store.letters import LEASE
 from feed_publisher.domain.errors import InputError
-from feed_publisher.ports import Joined, NewSubscription
+from feed_publisher.ports import Joined, Letter, NewSubscription
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +41,9 @@ def choice(world: World, name: str) -> str:
 
 def test_joining_adds_once_and_updates_only_what_is_given(world: World) -> None:
     assert world.join("anna", "bert", zone="Asia/Tokyo", at="06:30", name="A.") == Joined(
-        added=2, updated=0, suppressed=()
+        added=2, updated=0, left=(), suppressed=()
     )
-    assert world.join("anna", "carl", cadence="daily") == Joined(added=1, updated=1, suppressed=())
+    assert world.join("anna", "carl", cadence="daily") == Joined(added=1, updated=1, left=(), suppressed=())
     view = world.people.find("anna")[0]
     assert (view.cadence, view.zone, view.at, view.name, view.topics) == ("daily", "Asia/Tokyo", "06:30", "A.", ("*",))
     assert (view.state, view.joined_at, view.digest, view.address) == ("active", NOW, "weekly", "anna@x.example")
@@ -95,17 +96,46 @@ def test_a_rehearsal_does_not_move_the_start(world: World) -> None:
 # --- asking and confirming
 
 
+def claim(world: World, now: datetime) -> list[Letter]:
+    return world.letters.claim(["weekly"], 9, now)
+
+
+def test_a_letter_belongs_to_one_process_until_it_is_done_or_the_lease_ends(world: World) -> None:
+    world.people.ask(anna(), "weekly", NOW)
+    assert world.letters.claim(["another"], 9, NOW) == []
+    (letter,) = claim(world, NOW)
+    assert claim(world, NOW) == []
+    assert claim(world, NOW + LEASE) == [letter], "the process that had it may have died"
+    world.letters.later(letter, NOW + 2 * DAY)
+    assert claim(world, NOW + DAY) == []
+    assert claim(world, NOW + 2 * DAY) == [letter]
+
+
+def test_a_letter_never_goes_to_an_address_that_is_never_mailed(world: World) -> None:
+    world.people.ask(anna(), "weekly", NOW)
+    world.people.suppress("anna", "complained", NOW)
+    assert claim(world, NOW) == []
+
+
+def test_only_the_request_that_was_answered_is_done(world: World) -> None:
+    world.people.ask(anna(), "weekly", NOW)
+    (first,) = claim(world, NOW)
+    world.people.ask(anna(), "weekly", NOW + DAY)
+    world.letters.done(first)
+    assert [letter.request for letter in claim(world, NOW + DAY)] == [2]
+
+
 def test_asking_is_due_a_letter_at_most_once_a_day(world: World) -> None:
     world.people.ask(anna(), "weekly", NOW)
-    (letter,) = world.people.letters(9)
+    (letter,) = claim(world, NOW)
     assert (letter.kind, letter.address, letter.digest, letter.request) == ("confirm", "Anna@x.example", "weekly", 1)
-    world.people.letter_sent(letter.subscription)
-    assert world.people.letters(9) == []
+    world.letters.done(letter)
+    assert claim(world, NOW + DAY) == []
     for later in (timedelta(0), HOUR, DAY - timedelta(seconds=1)):
         world.people.ask(anna(), "weekly", NOW + later)
-    assert world.people.letters(9) == []
+    assert claim(world, NOW + DAY) == []
     world.people.ask(anna(cadence="daily"), "weekly", NOW + DAY)
-    (again,) = world.people.letters(9)
+    (again,) = claim(world, NOW + DAY)
     assert again.request == 2
     assert world.people.find("anna")[0].cadence == "daily"
 
@@ -113,7 +143,7 @@ def test_asking_is_due_a_letter_at_most_once_a_day(world: World) -> None:
 def test_who_has_subscribed_already_gets_a_link_instead(world: World) -> None:
     world.join("anna")
     world.people.ask(anna(cadence="daily"), "weekly", NOW)
-    (letter,) = world.people.letters(9)
+    (letter,) = claim(world, NOW)
     assert letter.kind == "link"
     view = world.people.find("anna")[0]
     assert (view.state, view.cadence) == ("active", "weekly"), "a stranger's form changes nothing"
@@ -122,7 +152,7 @@ def test_who_has_subscribed_already_gets_a_link_instead(world: World) -> None:
 def test_who_is_never_mailed_gets_no_letter(world: World) -> None:
     world.people.suppress("anna", "", NOW)
     world.people.ask(anna(), "weekly", NOW)
-    assert world.people.letters(9) == []
+    assert claim(world, NOW) == []
     assert world.people.find("anna") == []
 
 
@@ -186,20 +216,21 @@ def test_leaving_twice_is_the_same_as_once(world: World) -> None:
 def test_an_import_does_not_bring_back_who_left(world: World) -> None:
     world.join("anna")
     world.people.leave(world.reader("anna"), NOW)
-    assert world.join("anna", consented_at=NOW - DAY).updated == 1
+    joined = world.join("anna", consented_at=NOW - DAY)
+    assert (joined.added, joined.updated, joined.left) == (0, 0, ("anna@x.example",))
     assert world.people.find("anna")[0].state == "unsubscribed"
 
 
 def test_leaving_takes_a_waiting_letter_back(world: World) -> None:
     world.people.ask(anna(), "weekly", NOW)
     world.people.leave(world.reader("anna"), NOW)
-    assert world.people.letters(9) == []
+    assert claim(world, NOW) == []
 
 
 def test_never_mailed_wins_over_import(world: World) -> None:
     assert world.people.suppress("anna", "complained", NOW) is True
     assert world.people.suppress("anna", "again", NOW) is False
-    assert world.join("anna", "bert") == Joined(added=1, updated=0, suppressed=("anna@x.example",))
+    assert world.join("anna", "bert") == Joined(added=1, updated=0, left=(), suppressed=("anna@x.example",))
     assert world.people.suppressions() == [("", "complained", NOW)]
     assert world.people.unsuppress("anna") is True
     assert world.people.unsuppress("anna") is False

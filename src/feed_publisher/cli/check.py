@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 import click
@@ -53,6 +54,12 @@ def _try(step: Callable[[App], str], app: App) -> tuple[bool, str]:
 
 def _settings(app: App) -> str:
     settings = app.settings
+    known = {topic.slug for topic in app.topics.all()}
+    for digest in settings.digests:
+        for slug in sorted(set(digest.topics) - known):
+            near = get_close_matches(slug, known, 1)
+            advice = f"did you mean {near[0]}?" if near else "no article has brought it yet"
+            return f"digest {digest.slug} waits for the topic {slug!r}; {advice}"
     return f"{len(settings.sources)} sources, {len(settings.topics)} fixed topics, {len(settings.digests)} digests"
 
 
@@ -61,7 +68,11 @@ def _database(app: App) -> str:
 
 
 def _templates(app: App) -> str:
-    names = [name for name in app.templates.list_templates() if name.endswith((".html", ".txt"))]
+    names = [
+        name
+        for name in app.templates.list_templates()
+        if name.endswith((".html", ".txt")) and not name.startswith("default/")
+    ]
     for name in names:
         check_template(app.templates, name)
     now = datetime.now(UTC)

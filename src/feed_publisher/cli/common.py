@@ -82,7 +82,7 @@ def books_json(books: Books) -> dict[str, int]:
     return {state.value: books.get(state, 0) for state in DeliveryState}
 
 
-def parse_instant(text: str | None, zone: str) -> datetime | None:
+def parse_instant(text: str | None, zone: str, option: str = "--as-of") -> datetime | None:
     """An ISO date or time; without an offset it is meant in the site's zone."""
     if text is None:
         return None
@@ -91,7 +91,7 @@ def parse_instant(text: str | None, zone: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{text!r} is not a date or time; use 2026-11-22 or 2026-11-22T07:00", "--as-of") from error
+        raise InputError(f"{text!r} is not a date or time; use 2026-11-22 or 2026-11-22T07:00", option) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 

@@ -14,6 +14,9 @@ from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import InputError
 from feed_publisher.services.overview import books_text
 
+MARKER = ".example"
+"""A file that says: this folder is a copy of the example and may be thrown away."""
+
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
@@ -32,6 +35,8 @@ def demo(place: Place, port: int, once: bool, fresh: bool, out: Out) -> None:
     set_up_logging()
     base_url = f"site.base_url=http://127.0.0.1:{port}"
     with App(folder, (*place.overrides, base_url)) as app:
+        if not app.rehearsal:
+            raise InputError("has a mail server; the example is for rehearsals only: use `serve`", str(folder))
         before = app.desk.happened().entries
         if before == 0:
             _subscribe(app, folder)
@@ -47,15 +52,18 @@ def _copy(folder: Path, fresh: bool) -> bool:
     from feed_publisher.adapters.templates import shipped
     from feed_publisher.config import FILE
 
+    if (folder / FILE).exists() and not (folder / MARKER).exists():
+        reason = (
+            "is a site of its own, not the example; nothing was sent or deleted: use `serve`, or name another folder"
+        )
+        raise InputError(reason, str(folder))
     if fresh and (folder / FILE).exists():
-        if not (folder / ".example").exists():
-            raise InputError("is not a copy of the example; nothing was deleted", str(folder))
         shutil.rmtree(folder)
     if (folder / FILE).exists():
         return False
     try:
         shutil.copytree(shipped("example"), folder, dirs_exist_ok=True)
-        (folder / ".example").touch()
+        (folder / MARKER).touch()
     except OSError as error:
         raise InputError(f"cannot be made: {error.strerror}", str(folder)) from error
     return True

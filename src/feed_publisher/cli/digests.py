@@ -55,8 +55,8 @@ def start(place: Place, slug: str, start: str, out: Out) -> None:
         elif start == "now":
             sequence = app.issues.current_sequence()
         else:
-            moment = parse_instant(start, app.settings.site.timezone)
-            sequence = app.issues.sequence_at(moment) if moment else 0
+            moment = parse_instant(start, app.settings.site.timezone, "--from")
+            sequence = app.issues.sequence_at(moment or app.clock())
         readers = app.issues.restart_digest(slug, sequence)
     out.say(f"{slug} starts after sequence {sequence}; that moves {readers} readers who have had no issue yet")
     out.document({"digest": slug, "start": sequence, "readers": readers})

@@ -9,7 +9,7 @@ import click
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.model import Draft, Entry, EntryState
 from feed_publisher.parse.fields import parse_link
 from feed_publisher.parse.text import clean
@@ -31,6 +31,9 @@ def list_entries(place: Place, state: str | None, topic: str | None, limit: int,
     """Newest first."""
     page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic)
     with open_app(place) as app:
+        if topic is not None and app.topics.get(topic) is None:
+            known = ", ".join(each.slug for each in app.topics.all()) or "none"
+            raise NotFoundError(f"there is no topic {topic!r}; there are: {known}")
         found = app.entries.page(page)
         out.document({"entries": [entry_json(app, entry) for entry in found]})
     rows = [(e.key[:8], f"{e.published:%Y-%m-%d %H:%M}", e.state, e.title, ", ".join(e.authors)) for e in found]
@@ -81,11 +84,11 @@ def add(
             summary=clean(summary),
             link=parse_link(link) if link else None,
             topics=tuple(clean(topic) for topic in topics if clean(topic)),
-            published=parse_instant(published, app.settings.site.timezone),
+            published=parse_instant(published, app.settings.site.timezone, "--published"),
         )
         absorbed = app.add_entry(draft)
         written = app.publish()
-    state = "added" if absorbed.new else "held" if absorbed.held else "known already"
+    state = "added" if absorbed.new else "held" if absorbed.held else "changed" if absorbed.changed else "known already"
     out.say(f"{state}: {draft.title}")
     for _, reason in absorbed.held:
         out.say(reason)

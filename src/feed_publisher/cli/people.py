@@ -66,6 +66,8 @@ def add(
 def list_subscribers(place: Place, slug: str | None, limit: int, out: Out) -> None:
     """In the order they joined."""
     with open_app(place) as app:
+        if slug is not None:
+            app.settings.digest(slug)
         found = app.people.page(slug, 0, limit)
     out.document({"subscribers": [view_json(view) for view in found]})
     rows = [(v.address, v.digest, "never mail" if v.suppressed else v.state, v.cadence, _topics(v)) for v in found]
@@ -138,11 +140,11 @@ def suppress_add(place: Place, address: str, out: Out) -> None:
 @with_out
 @click.pass_obj
 def suppress_list(place: Place, out: Out) -> None:
-    """Newest first; erased addresses show as empty."""
+    """Newest first. Only a hash is kept, so the address shows only while somebody subscribes with it."""
     with open_app(place) as app:
         found = app.people.suppressions()
     out.document({"suppressed": [{"address": a, "reason": r, "since": s.isoformat()} for a, r, s in found]})
-    out.table(("address", "reason", "since"), [(a or "(erased)", r, f"{s:%Y-%m-%d}") for a, r, s in found])
+    out.table(("address", "reason", "since"), [(a or "(no subscriber)", r, f"{s:%Y-%m-%d}") for a, r, s in found])
 
 
 @suppress.command("remove")

@@ -58,7 +58,8 @@ def init(folder: Path, out: Out) -> None:
         for name in ("entries", "templates", "var", "public"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / FILE).write_text(TOML)
-        (folder / ".gitignore").write_text(IGNORED)
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text(IGNORED)
     except OSError as error:
         raise InputError(f"cannot be made: {error.strerror}", str(folder)) from error
     with App(folder) as app:

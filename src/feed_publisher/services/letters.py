@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
@@ -13,10 +13,13 @@ from feed_publisher.compose.digest import DigestView, SiteView
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
-from feed_publisher.domain.delivery import DeliveryState, Result, verdict
-from feed_publisher.ports import Letter, Mailer, Outgoing, PeopleStore
+from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
+from feed_publisher.domain.errors import TemplateError
+from feed_publisher.ports import Letter, LetterStore, Mailer, Outgoing
 from feed_publisher.services.subscribe import Subscribe
 
+BATCH = 100
+RETRY = timedelta(minutes=1)
 SUBJECTS = {"confirm": "Please confirm: {title}", "link": "You already get {title}"}
 
 
@@ -25,39 +28,58 @@ class Letters:
 
     def __init__(
         self,
-        people: PeopleStore,
+        store: LetterStore,
         subscribe: Subscribe,
         templates: Environment,
         site: SiteView,
         digests: Mapping[str, tuple[str, Sender]],
     ) -> None:
-        self._people = people
+        self._store = store
         self._subscribe = subscribe
         self._templates = templates
         self._site = site
         self._digests = digests
 
     async def send(self, mailer: Mailer, now: datetime) -> int:
-        """How many the relay accepted. Raises MailError when it cannot be used."""
-        letters = await asyncio.to_thread(self._people.letters, 100)
-        waiting = deque(letter for letter in letters if letter.digest in self._digests)
+        """How many the relay accepted. Raises MailError when it cannot be used, TemplateError after the others."""
+        claimed = await asyncio.to_thread(self._store.claim, tuple(self._digests), BATCH, now)
+        letters = {letter.subscription: letter for letter in claimed}
+        waiting, trouble = self._composed(claimed, now)
         accepted = 0
 
         async def take() -> Outgoing | None:
-            return self.compose(waiting.popleft(), now) if waiting else None
+            return waiting.popleft() if waiting else None
 
         async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
             nonlocal accepted
             if result is not None:
-                state = verdict(result, 0, now).state
-                accepted += state is DeliveryState.SENT
-                if state not in (DeliveryState.QUEUED, DeliveryState.DEFERRED):
-                    await asyncio.to_thread(self._people.letter_sent, result.delivery)
+                judged = verdict(result, 0, now)
+                accepted += judged.state is DeliveryState.SENT
+                await asyncio.to_thread(self._judge, letters[result.delivery], judged, now)
             return True
 
         if waiting:
             await mailer.run(take, settle)
+        if trouble is not None:
+            raise trouble
         return accepted
+
+    def _composed(self, letters: Sequence[Letter], now: datetime) -> tuple[deque[Outgoing], TemplateError | None]:
+        """A letter whose template is broken stays due; the others go."""
+        ready: deque[Outgoing] = deque()
+        trouble: TemplateError | None = None
+        for letter in letters:
+            try:
+                ready.append(self.compose(letter, now))
+            except TemplateError as error:
+                trouble = error
+        return ready, trouble
+
+    def _judge(self, letter: Letter, judged: Verdict, now: datetime) -> None:
+        if judged.state in (DeliveryState.QUEUED, DeliveryState.DEFERRED):
+            self._store.later(letter, judged.due_at or now + RETRY)
+        else:
+            self._store.done(letter)
 
     def compose(self, letter: Letter, now: datetime) -> Outgoing:
         """Nothing in it comes from the visitor but the address it goes to."""

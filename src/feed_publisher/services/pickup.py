@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,13 +23,18 @@ SETTLING = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A source to read now. ``topics``: titles that replace the headings. ``feed_only``: never mailed."""
+    """A source to read now.
+
+    ``topics``: titles that replace the headings. ``skips_first``: what it holds at first contact fills feeds but is
+    never mailed. ``prefix``: what the names of its documents begin with, when only a part of the source is read.
+    """
 
     slug: str
     location: str
     kind: str = "folder"
     topics: tuple[str, ...] = ()
-    feed_only: bool = False
+    skips_first: bool = False
+    prefix: str = ""
 
 
 @dataclass(slots=True)
@@ -60,52 +66,80 @@ async def pickup(
     """Read all documents that changed since they were last read. A broken one is reported and stops no other."""
     report = PickupReport()
     for source in wanted:
-        await asyncio.to_thread(entries.add_source, source.slug, source.kind, now)
-        found, problems = await asyncio.to_thread(files.scan, source.location, now)
-        report.rejected += problems
-        if any(not file.settled for file in found):
-            await asyncio.sleep(SETTLING)
-            found, _ = await asyncio.to_thread(files.scan, source.location, now)
+        found = await _settled(source, files, now, report)
+        if not found:
+            continue
+        first = await asyncio.to_thread(entries.add_source, source.slug, source.kind, now)
         known = await asyncio.to_thread(entries.documents, source.slug)
+        reader = _Reading(source, entries, files, parse, now, feed_only=first and source.skips_first, report=report)
+        waiting = len(report.waiting)
         for file in found:
-            await asyncio.to_thread(_take, source, file, known.get(file.name), entries, files, parse, now, report)
+            await asyncio.to_thread(reader.take, file, known.get(source.prefix + file.name))
+        if first and len(report.waiting) == waiting and not source.prefix:
+            await asyncio.to_thread(entries.end_first_contact, source.slug, now)
     return report
 
 
-def _take(
-    source: Wanted,
-    file: FoundFile,
-    known: SourceDocument | None,
-    entries: EntryStore,
-    files: SourceFiles,
-    parse: Callable[[bytes, str], Reading],
-    now: datetime,
-    report: PickupReport,
-) -> None:
-    if known is not None and known.fingerprint == file.fingerprint:
-        report.unchanged += known.entries
-        report.rejected += known.problems
-        return
-    if not file.settled:
-        report.waiting.append(file.path)
-        return
-    try:
-        reading = parse(files.read(file.path), file.path)
-        document = SourceDocument(name=file.name, fingerprint=file.fingerprint, problems=reading.problems)
-        report.add(_absorb(source, document, reading, entries, now), reading.problems)
-    except StorageError:
-        raise
-    except FeedPublisherError as error:
-        report.rejected.append(Problem(where=file.path, reason=str(error)))
+async def _settled(source: Wanted, files: SourceFiles, now: datetime, report: PickupReport) -> list[FoundFile]:
+    """The files of a source. One that was just written is looked at twice: unchanged since, it is taken."""
+    found, problems = await asyncio.to_thread(files.scan, source.location, now)
+    if any(not file.settled for file in found):
+        before = {file.name: file.fingerprint for file in found}
+        await asyncio.sleep(SETTLING)
+        found, problems = await asyncio.to_thread(files.scan, source.location, now)
+        found = [replace(file, settled=file.settled or before.get(file.name) == file.fingerprint) for file in found]
+    report.rejected += problems
+    return found
 
 
-def _absorb(source: Wanted, document: SourceDocument, reading: Reading, entries: EntryStore, now: datetime) -> Absorbed:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One source being read."""
+
+    source: Wanted
+    entries: EntryStore
+    files: SourceFiles
+    parse: Callable[[bytes, str], Reading]
+    now: datetime
+    feed_only: bool
+    report: PickupReport
+
+    def take(self, file: FoundFile, known: SourceDocument | None) -> None:
+        """Read one file if it changed; a broken one is reported and stops no other."""
+        fingerprint = file.fingerprint + _topics_mark(self.source)
+        if known is not None and known.fingerprint == fingerprint:
+            self.report.unchanged += known.entries
+            self.report.rejected += known.problems
+            return
+        if not file.settled:
+            self.report.waiting.append(file.path)
+            return
+        try:
+            reading = self.parse(self.files.read(file.path), file.path)
+            name = self.source.prefix + file.name
+            document = SourceDocument(name=name, fingerprint=fingerprint, problems=reading.problems)
+            absorbed = _absorb(self.source, document, reading, self.entries, self.now, self.feed_only)
+            self.report.add(absorbed, reading.problems)
+        except StorageError:
+            raise
+        except FeedPublisherError as error:
+            self.report.rejected.append(Problem(where=file.path, reason=str(error)))
+
+
+def _topics_mark(source: Wanted) -> str:
+    """Read again under other topics, a document is another reading."""
+    return "@" + hashlib.sha256("\n".join(source.topics).encode()).hexdigest()[:12] if source.topics else ""
+
+
+def _absorb(
+    source: Wanted, document: SourceDocument, reading: Reading, entries: EntryStore, now: datetime, feed_only: bool
+) -> Absorbed:
     drafts = [_with_topics(draft, source) for draft in reading.drafts]
 
     def decide(known: Mapping[Key, Known], listed: Sequence[Listed]) -> list[Decision]:
         return recognise(drafts, source.slug, known, listed)
 
-    return entries.absorb(source.slug, document, wanted_keys(drafts, source.slug), decide, now, source.feed_only)
+    return entries.absorb(source.slug, document, wanted_keys(drafts, source.slug), decide, now, feed_only)
 
 
 def _with_topics(draft: Draft, source: Wanted) -> Draft:
@@ -117,4 +151,4 @@ def add_by_hand(entries: EntryStore, draft: Draft, now: datetime) -> Absorbed:
     source = Wanted(slug="by-hand", location="", kind="hand")
     entries.add_source(source.slug, source.kind, now)
     document = SourceDocument(name=f"typed in {now.isoformat()}", fingerprint="")
-    return _absorb(source, document, Reading(drafts=(draft,)), entries, now)
+    return _absorb(source, document, Reading(drafts=(draft,)), entries, now, feed_only=False)

@@ -116,8 +116,12 @@ class Subscribe:
         report.added += joined.added
         report.updated += joined.updated
         for row in batch:
+            reason = ""
             if row.address.typed in joined.suppressed:
                 reason = f"{row.address} is on the never-mail list; `suppress remove` takes it off"
+            elif row.address.typed in joined.left:
+                reason = f"{row.address} has unsubscribed; only they can come back, on the page to subscribe"
+            if reason:
                 report.rejected.append(Problem(where=f"{file}:{row.line}", reason=reason))
 
     def _from_row(self, digest: str, row: SubscriberRow, active: bool) -> NewSubscription:

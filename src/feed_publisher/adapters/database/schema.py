@@ -111,6 +111,7 @@ source = Table(
     Column("kind", String(20), nullable=False),
     Column("added_at", Utc, nullable=False),
     Column("picked_up_at", Utc),
+    Column("first_read_at", Utc),
 )
 
 source_document = Table(
@@ -280,9 +281,10 @@ subscription = Table(
     Column("asked_at", Utc),
     Column("request", Integer, nullable=False, default=0),
     Column("letter", String(12)),
+    Column("letter_due_at", Utc),
     UniqueConstraint("subscriber_id", "digest_id"),
     Index("ix_subscription_digest_id_cadence_clock_id", "digest_id", "cadence", "clock_id", "state"),
-    Index("ix_subscription_letter", "letter"),
+    Index("ix_subscription_letter_due_at", "letter_due_at"),
 )
 
 suppression = Table(

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, select, update
+from sqlalchemy import Connection, Row, Select, and_, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import (
@@ -48,12 +48,19 @@ class SqlEntryStore:
         self._database = database
 
     def add_source(self, slug: str, kind: str, now: datetime) -> bool:
-        """Whether the source is new to the database."""
+        first = source.c.first_read_at.is_(None)
         with self._database.read() as connection:
-            if connection.execute(select(source.c.id).where(source.c.slug == slug)).first():
-                return False
+            known = connection.execute(select(first).where(source.c.slug == slug)).scalar()
+        if known is not None:
+            return bool(known)
         with self._database.write() as connection:
-            return insert_if_missing(connection, source, {"slug": slug, "kind": kind, "added_at": now})
+            insert_if_missing(connection, source, {"slug": slug, "kind": kind, "added_at": now})
+        return True
+
+    def end_first_contact(self, slug: str, now: datetime) -> None:
+        with self._database.write() as connection:
+            mine = and_(source.c.slug == slug, source.c.first_read_at.is_(None))
+            connection.execute(update(source).where(mine).values(first_read_at=now))
 
     def documents(self, slug: str) -> dict[str, SourceDocument]:
         with self._database.read() as connection:
@@ -67,12 +74,6 @@ class SqlEntryStore:
                 )
                 for row in rows
             }
-
-    def forget_document(self, slug: str, name: str) -> None:
-        with self._database.write() as connection:
-            number = select(source.c.id).where(source.c.slug == slug).scalar_subquery()
-            where = and_(source_document.c.source_id == number, source_document.c.name == name)
-            connection.execute(delete(source_document).where(where))
 
     def absorb(
         self, slug: str, document: SourceDocument, keys: set[Key], decide: Decide, now: datetime, feed_only: bool

@@ -63,7 +63,11 @@ class SqlIssueStore:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
             connection.execute(update(digest).where(digest.c.id == row.id).values(start=start))
-            had = exists().where(delivery.c.subscription_id == subscription.c.id)
+            had = exists().where(
+                delivery.c.subscription_id == subscription.c.id,
+                delivery.c.issue_id == issue.c.id,
+                issue.c.rehearsal.is_(False),
+            )
             mine = and_(subscription.c.digest_id == row.id, ~had)
             values = {"cursor": start, "rehearsed_cursor": start}
             return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)

@@ -25,7 +25,7 @@ from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
-from feed_publisher.ports import Joined, Letter, NewSubscription, SubscriberView
+from feed_publisher.ports import Joined, NewSubscription, SubscriberView
 
 LETTER_PAUSE = timedelta(hours=24)
 """At most one letter per subscription in this time, whoever asks how often."""
@@ -44,18 +44,19 @@ class SqlPeopleStore:
             return {row.key_id: bytes.fromhex(row.value) for row in rows}
 
     def join(self, people: Iterable[NewSubscription], cadence: str, now: datetime) -> Joined:
-        """Add or update subscriptions; an address on the never-mail list is left alone and named."""
-        added = updated = 0
-        suppressed: list[str] = []
+        """Add or update subscriptions. Left alone and named: addresses never mailed, and people who have left."""
+        ended: dict[str, list[str]] = {outcome: [] for outcome in ("added", "updated", "left", "suppressed")}
         with self._database.write() as connection:
             for person in people:
-                if _is_suppressed(connection, person.address_key):
-                    suppressed.append(person.address)
-                elif _join(connection, person, cadence, now):
-                    added += 1
-                else:
-                    updated += 1
-        return Joined(added=added, updated=updated, suppressed=tuple(suppressed))
+                suppressed = _is_suppressed(connection, person.address_key)
+                outcome = "suppressed" if suppressed else _join(connection, person, cadence, now)
+                ended[outcome].append(person.address)
+        return Joined(
+            added=len(ended["added"]),
+            updated=len(ended["updated"]),
+            left=tuple(ended["left"]),
+            suppressed=tuple(ended["suppressed"]),
+        )
 
     def ask(self, person: NewSubscription, cadence: str, now: datetime) -> None:
         """Somebody typed this address into a form: due a letter, at most one in 24 hours, unless never mailed."""
@@ -69,7 +70,7 @@ class SqlPeopleStore:
             if row is None or (row.asked_at is not None and row.asked_at > now - LETTER_PAUSE):
                 return
             active = row.state == SubscriptionState.ACTIVE
-            values: dict[str, Any] = {"asked_at": now, "letter": "link" if active else "confirm"}
+            values: dict[str, Any] = {"asked_at": now, "letter": "link" if active else "confirm", "letter_due_at": now}
             if not active:
                 values |= {"state": SubscriptionState.PENDING, "cadence": person.cadence or row.cadence}
                 values |= {"request": row.request + 1}
@@ -100,7 +101,7 @@ class SqlPeopleStore:
         """Unsubscribe; the same again changes nothing. False when there is no such subscription."""
         with self._database.write() as connection:
             active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
-            values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None}
+            values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
             connection.execute(update(subscription).where(active).values(values))
             return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
 
@@ -124,19 +125,6 @@ class SqlPeopleStore:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def letters(self, limit: int) -> list[Letter]:
-        query = _view().add_columns(subscription.c.letter, subscription.c.request)
-        query = query.where(subscription.c.letter > "").order_by(subscription.c.asked_at).limit(limit)
-        with self._database.read() as connection:
-            return [
-                Letter(subscription=row.id, request=row.request, kind=row.letter, address=row.address, digest=row.slug)
-                for row in connection.execute(query)
-            ]
-
-    def letter_sent(self, number: int) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(subscription).where(subscription.c.id == number).values(letter=None))
-
     def suppress(self, address_key: str, reason: str, now: datetime) -> bool:
         row = {"address_key": address_key, "reason": reason, "created_at": now}
         with self._database.write() as connection:
@@ -159,13 +147,15 @@ class SqlPeopleStore:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
 
 
-def _join(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> bool:
-    """True when the subscription is new. An update changes only what the person gave."""
+def _join(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> str:
+    """What became of it: added, updated (only what the person gave), or left (unsubscribed: only they come back)."""
     number = _subscriber(connection, person, now)
     row = _find(connection, person)
     if row is not None:
+        if row.state == SubscriptionState.UNSUBSCRIBED:
+            return "left"
         _update(connection, row, person, now)
-        return False
+        return "updated"
     digest_row = connection.execute(select(digest).where(digest.c.slug == person.digest)).one()
     start, rehearsed = _start(connection, digest_row.id, person.cadence or cadence)
     choice = Choice(everything=0) if person.topics is None else Choice(starts=_topics(connection, person.topics))
@@ -185,7 +175,7 @@ def _join(connection: Connection, person: NewSubscription, cadence: str, now: da
         "request": 0,
     }
     connection.execute(subscription.insert(), values)
-    return True
+    return "added"
 
 
 def _update(connection: Connection, row: Row[Any], person: NewSubscription, now: datetime) -> None:
@@ -193,7 +183,8 @@ def _update(connection: Connection, row: Row[Any], person: NewSubscription, now:
     if person.cadence:
         values["cadence"] = person.cadence
     if person.zone or person.at:
-        values["clock_id"] = _clock(connection, person.zone or "", person.at or "")
+        old_clock = connection.execute(select(clock).where(clock.c.id == row.clock_id)).one()
+        values["clock_id"] = _clock(connection, person.zone or old_clock.zone, person.at or old_clock.at)
     if person.topics is not None:
         old = Choice.parse(
             connection.execute(select(topic_set.c.choice).where(topic_set.c.id == row.topic_set_id)).scalar_one()

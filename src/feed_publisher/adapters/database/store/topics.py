@@ -49,6 +49,7 @@ class SqlTopicStore:
             elif row.title != title:
                 connection.execute(topic.update().where(topic.c.id == row.id).values(title=title))
                 # Entries name their topics in every feed, and the outline names them all.
+                connection.execute(feed.update().values(dirty=True, version=feed.c.version + 1))
                 connection.execute(fact.delete().where(fact.c.name == "feed settings"))
                 insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": row.id}])
 

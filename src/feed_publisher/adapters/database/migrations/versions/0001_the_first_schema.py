@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("added_at", Utc(), nullable=False),
         sa.Column("picked_up_at", Utc(), nullable=True),
+        sa.Column("first_read_at", Utc(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
         sa.UniqueConstraint("slug", name=op.f("uq_source_slug")),
     )
@@ -211,6 +212,7 @@ def upgrade() -> None:
         sa.Column("asked_at", Utc(), nullable=True),
         sa.Column("request", sa.Integer(), nullable=False),
         sa.Column("letter", sa.String(length=12), nullable=True),
+        sa.Column("letter_due_at", Utc(), nullable=True),
         sa.ForeignKeyConstraint(["clock_id"], ["clock.id"], name=op.f("fk_subscription_clock_id_clock")),
         sa.ForeignKeyConstraint(["digest_id"], ["digest.id"], name=op.f("fk_subscription_digest_id_digest")),
         sa.ForeignKeyConstraint(
@@ -228,7 +230,7 @@ def upgrade() -> None:
         ["digest_id", "cadence", "clock_id", "state"],
         unique=False,
     )
-    op.create_index("ix_subscription_letter", "subscription", ["letter"], unique=False)
+    op.create_index("ix_subscription_letter_due_at", "subscription", ["letter_due_at"], unique=False)
 
     op.create_table(
         "topic_heading",
