@@ -6,6 +6,7 @@ of the others.
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -33,7 +35,7 @@ from feed_publisher.config import Settings, load
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, NotFoundError
+from feed_publisher.domain.errors import ConfigError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Edition, Issue
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
@@ -49,13 +51,18 @@ if TYPE_CHECKING:
     from feed_publisher.services.edition import DigestRules, Editions
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
-    from feed_publisher.services.manual import DryMail
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.pickup import PickupReport
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
+    from feed_publisher.services.trial import DryMail
+
+log = logging.getLogger("feed_publisher")
+
+HEARTBEAT = 10.0
+"""Seconds between two signs of life."""
 
 KEEP_TRYING = timedelta(hours=48)
 """How long a delivery is tried before its entries go into the next issue instead."""
@@ -228,7 +235,10 @@ class App:
         """Settle what dead processes left, bring unsent mail up to date, open the issues whose slot is due."""
         now = self.clock()
         alive = self.recover()
-        self.ledger.expire(now - KEEP_TRYING, now)
+        expired = self.ledger.expire(now - KEEP_TRYING, now)
+        if expired:
+            sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
+            self.desk.tell(f"expired {now.isoformat()}", sentence, now)
         issues, rules = self.issuing(), self.all_rules()
         issues.revise(rules, now)
         opened = issues.resume_preparing(rules, alive, now)
@@ -263,7 +273,7 @@ class App:
 
     def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
         """Every mail a manual send would make now."""
-        from feed_publisher.services.manual import dry_run
+        from feed_publisher.services.trial import dry_run
 
         return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
@@ -311,10 +321,24 @@ class App:
         """Be a process that may own deliveries."""
         with self.owner:
             self.register()
+            ended = Event()
+            heart = Thread(target=self._beat, args=(ended,), name="heartbeat", daemon=True)
+            heart.start()
             try:
                 yield
             finally:
+                ended.set()
+                heart.join()
                 self.ledger.unregister(self.owner.name)
+
+    def _beat(self, ended: Event) -> None:
+        """Tell the other processes that this one lives; come back when they took it for dead (it may have slept)."""
+        while not ended.wait(HEARTBEAT):
+            try:
+                if not self.ledger.heartbeat(self.owner.name):
+                    self.register()
+            except StorageError as error:
+                log.warning("no sign of life could be given: %s", error)
 
     def register(self) -> None:
         """Tell the other processes that this one exists."""
@@ -348,7 +372,7 @@ class App:
         self, slug: str, addresses: list[Address], as_of: datetime | None
     ) -> tuple[str, dict[str, Result]]:
         """Mail a preview, marked; the subject and what became of each."""
-        from feed_publisher.services.manual import send_test
+        from feed_publisher.services.trial import send_test
 
         edition = self.preview(slug, None, as_of)
         if edition is None:

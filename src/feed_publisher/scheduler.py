@@ -24,7 +24,6 @@ log = logging.getLogger("feed_publisher")
 PICKUP_SECONDS = 1
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
-HEARTBEAT_SECONDS = 10
 RELAY_PAUSE = 30.0
 """Seconds without a try after the mail server could not be used."""
 
@@ -51,7 +50,6 @@ class Scheduler:
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
-        self._every(HEARTBEAT_SECONDS, "heartbeat", self.beat)
         self._jobs.start()
 
     async def drain(self, seconds: float) -> None:
@@ -112,12 +110,6 @@ class Scheduler:
             raise
         finally:
             self._sending = None
-
-    async def beat(self) -> None:
-        """Tell the other processes that this one lives; come back when they took it for dead (it may have slept)."""
-        if not await asyncio.to_thread(self._app.ledger.heartbeat, self._app.owner.name):
-            log.warning("others took this process for dead; it starts over with nothing claimed")
-            await asyncio.to_thread(self._app.register)
 
     def _every(self, seconds: int, name: str, step: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -37,7 +37,7 @@ from feed_publisher.services.send import SendReport
 )
 @click.option("--as-of", "as_of", metavar="TIME", help="Leave out what became public later.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Send although checks advise against it.")
+@click.option("--force", is_flag=True, help="Send although a check advises against it (no check does so yet).")
 @with_out
 @click.pass_obj
 def send(
@@ -75,9 +75,12 @@ def _send(app: App, slug: str, as_of: datetime | None, yes: bool, out: Out) -> N
             out.say(f"Nothing new for anybody: no mail is sent. ({_readers(app, slug)})")
             out.document({"issue": None, "subject": None, "entries": 0, "audience": 0, "state": None, "books": {}})
             return
-        _show_plan(app, plan, subject, out)
+        if plan.recipients:
+            _show_plan(app, plan, subject, out)
+        else:
+            out.say("Nothing new for anybody.")
         for issue in unfinished:
-            out.say(f"Issue {issue.id} of this digest is not finished; what is due of it leaves first.")
+            out.say(f"Issue {issue.id} of this digest is not finished: what is due of it goes on.")
         if not yes and not click.confirm("Send now?", default=False, err=out.json):
             out.say("Nothing was sent.")
             sys.exit(1)

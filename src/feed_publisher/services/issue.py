@@ -97,10 +97,16 @@ class Issues:
         clocks = self._clocks(rules, cadence)
         slot = max(latest_slot(cadence, rules.weekday, clock, now) for clock in clocks)
         dues = [due_at(slot, clock) for clock in clocks]
-        if max(dues) <= self._store.digest_added(rules.slug) or self._store.slot_taken(rules.slug, str(slot)):
+        added = self._store.digest_added(rules.slug)
+        if max(dues) <= added or self._store.slot_taken(rules.slug, str(slot)):
             return None
-        self._tell_missed(rules, slot, clocks, now)
+        joined = self._store.first_joined(rules.slug, cadence)
+        if joined is None:
+            return None  # nobody wants it
+        self._tell_missed(rules, slot, clocks, max(added, joined), now)
         if now > max(dues) + rules.lateness(cadence):
+            if max(dues) <= joined:
+                return None  # nobody wanted it yet
             self._skip(rules, slot, f"the program was not running until {_ago(now - max(dues))} after it was due", now)
             return None
         if self._preview.plan(rules, now, cadence).recipients == 0:
@@ -111,10 +117,9 @@ class Issues:
         )
         return self.prepare(rules, issue, now) if issue else None
 
-    def _tell_missed(self, rules: DigestRules, slot: Slot, clocks: list[Clock], now: datetime) -> None:
+    def _tell_missed(self, rules: DigestRules, slot: Slot, clocks: list[Clock], since: datetime, now: datetime) -> None:
         """Only the latest slot is made up for; that older ones passed unseen is told, once."""
         missed, older = 0, previous_slot(slot)
-        since = self._store.digest_added(rules.slug)
         while missed < MISSED and max(due_at(older, clock) for clock in clocks) > since:
             if self._store.slot_taken(rules.slug, str(older)):
                 break
@@ -136,12 +141,15 @@ class Issues:
             rules.slug, str(slot), IssueState.SKIPPED, why, self._rehearsal, self._owner, now
         )
         if claimed is not None:
-            next_due = self.next_slot(rules, slot.cadence, now).astimezone(ZoneInfo(self._timezone))
-            sentence = (
-                f"{rules.title} ({slot}) was not sent: {why}. The next is due {next_due:%a %d %b %H:%M}; "
-                f"`feed-publisher send {rules.slug}` sends by hand."
-            )
-            self._desk.tell(f"skipped {rules.slug} {slot}", sentence, now)
+            self._tell_skipped(rules, slot, why, now)
+
+    def _tell_skipped(self, rules: DigestRules, slot: Slot, why: str, now: datetime) -> None:
+        next_due = self.next_slot(rules, slot.cadence, now).astimezone(ZoneInfo(self._timezone))
+        sentence = (
+            f"{rules.title} ({slot}) was not sent: {why}. The next is due {next_due:%a %d %b %H:%M}; "
+            f"`feed-publisher send {rules.slug}` sends by hand."
+        )
+        self._desk.tell(f"skipped {rules.slug} {slot}", sentence, now)
 
     def revise(self, rules: Mapping[str, DigestRules], now: datetime) -> int:
         """Bring mail that has not left up to date with corrections and withdrawals; how many editions changed.
@@ -183,7 +191,10 @@ class Issues:
                 return self._store.get(issue.id)
             after = reached
         waits = rules.needs_approval and slot is not None
-        return self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now)
+        frozen = self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now)
+        if frozen.state is IssueState.SKIPPED and slot is not None:
+            self._tell_skipped(rules, slot, "there was nothing new for anybody", now)
+        return frozen
 
     def _batch(
         self,

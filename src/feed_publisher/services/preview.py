@@ -21,7 +21,6 @@ PAGE = 20_000
 class Plan:
     """What a send would do now. ``sample`` is what most readers get."""
 
-    digest: str
     recipients: int
     entries: int
     through: int
@@ -43,25 +42,43 @@ class Preview:
         """Recipients and entries of an issue opened now, without changing anything."""
         groups = self._store.groups(Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), now)
         stock = self._editions.stock(rules, min((group.cursor for group in groups), default=0), self.through(as_of))
-        readers, entries, most = 0, set[int](), 0
+        readers, entries, most, uncertain = 0, set[int](), 0, False
         sample: tuple[Line, ...] = ()
         language = rules.language
         for group in groups:
             chosen = select(stock.candidates, Choice.parse(group.choice), group.cursor, stock.through)
+            uncertain = uncertain or any(selected.may_have_had for selected in chosen)
             if chosen:
                 readers += group.count
                 entries |= {selected.entry for selected in chosen}
             if chosen and group.count > most:
                 most, language = group.count, group.language or rules.language
                 sample = self._editions.lines(chosen, stock)
-        return Plan(
-            digest=rules.slug,
-            recipients=readers,
-            entries=len(entries),
-            through=stock.through,
-            sample=sample,
-            language=language,
-        )
+        if uncertain:
+            readers, entries = self._counted(rules, now, cadence, stock.through)
+        return Plan(recipients=readers, entries=len(entries), through=stock.through, sample=sample, language=language)
+
+    def _counted(
+        self, rules: DigestRules, now: datetime, cadence: Cadence | None, through: int
+    ) -> tuple[int, set[int]]:
+        """Readers and entries, asking the ledger reader by reader what they already had."""
+        count, entries = 0, set[int]()
+        for lines, _, group in self._readers(rules, now, cadence, through):
+            if lines:
+                count += len(group)
+                entries |= {line.entry.number for line in lines}
+        return count, entries
+
+    def _readers(
+        self, rules: DigestRules, now: datetime, cadence: Cadence | None, through: int
+    ) -> Iterator[tuple[tuple[Line, ...], str, list[Reader]]]:
+        """Readers who may be mailed, in groups with the same entries and language."""
+        audience, after = Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), 0
+        while readers := self._store.readers(audience, after, PAGE, now):
+            stock = self._editions.stock(rules, min(reader.cursor for reader in readers), through)
+            wanted = [reader for reader in readers if not reader.suppressed]
+            yield from self._editions.grouped(rules, wanted, stock, self._rehearsal)
+            after = readers[-1].subscription
 
     def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:
         """The subject that most readers of a plan would see."""
@@ -82,17 +99,11 @@ class Preview:
         return self._editions.render(rules, lines, language or rules.language, None, now) if lines else None
 
     def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
-        """Every reader a manual send would mail now, with their edition; changes nothing."""
-        audience = Audience(digest=rules.slug, cadence=None, rehearsal=self._rehearsal)
-        through, after = self.through(as_of), 0
-        while readers := self._store.readers(audience, after, PAGE, now):
-            stock = self._editions.stock(rules, min(reader.cursor for reader in readers), through)
-            wanted = [reader for reader in readers if not reader.suppressed]
-            for lines, language, group in self._editions.grouped(rules, wanted, stock, self._rehearsal):
-                if lines:
-                    edition = self._editions.render(rules, lines, language, None, now)
-                    yield from ((reader, edition) for reader in group)
-            after = readers[-1].subscription
+        """Every reader a manual send would mail now, with their edition."""
+        for lines, language, group in self._readers(rules, now, None, self.through(as_of)):
+            if lines:
+                edition = self._editions.render(rules, lines, language, None, now)
+                yield from ((reader, edition) for reader in group)
 
     def through(self, as_of: datetime | None) -> int:
         """The last sequence given, now or at an instant of the past."""

@@ -21,10 +21,6 @@ from feed_publisher.ports import ClaimedDelivery, Ledger, Mailer, Outgoing, Proc
 CLAIM = 200
 """Deliveries reserved at a time."""
 
-HEARTBEAT = 10.0
-"""Seconds between two signs of life."""
-
-
 SKELETONS = 16
 
 
@@ -142,11 +138,9 @@ class SendRun:
 
     async def run(self) -> SendReport:
         """Raises MailError when the relay cannot be used; what was claimed is queued again."""
-        heart = asyncio.create_task(self._beat())
         try:
             await self._mailer.run(self._take, self._settle)
         finally:
-            heart.cancel()
             await asyncio.to_thread(self._ledger.give_back, self._owner, self._clock())
             await asyncio.to_thread(self._ledger.finish, self._clock())
         return self.report
@@ -198,12 +192,6 @@ class SendRun:
             if self._progress:
                 self._progress(self.report)
         return granted
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            if not await asyncio.to_thread(self._ledger.heartbeat, self._owner):
-                self.stop()
 
 
 def outgoing(claimed: ClaimedDelivery, skeleton: Skeleton, letterhead: Letterhead) -> Outgoing:

@@ -93,6 +93,19 @@ class SqlIssueStore:
             rows = connection.execute(select(clock.c.zone, clock.c.at).where(used))
             return [(row.zone, row.at) for row in rows]
 
+    def first_joined(self, digest: str, cadence: str) -> datetime | None:
+        """Since when there has been an active reader of this cadence; None: there is none."""
+        mine = and_(
+            subscription.c.digest_id == digest_id(digest),
+            subscription.c.cadence == cadence,
+            subscription.c.state == SubscriptionState.ACTIVE,
+        )
+        with self._database.read() as connection:
+            joined: datetime | None = connection.execute(
+                select(func.min(subscription.c.joined_at)).where(mine)
+            ).scalar()
+            return joined
+
     # --- what is new
 
     def current_sequence(self) -> int:

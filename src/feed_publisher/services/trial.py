@@ -1,4 +1,4 @@
-"""The manual send's rehearsals: a dry run that writes what would leave, and a test mail. Neither changes anything."""
+"""Trials before a send: a dry run of every mail, and a test mail marked [Test]. Neither changes anything."""
 
 from __future__ import annotations
 
