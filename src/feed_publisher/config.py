@@ -113,7 +113,7 @@ class Site(_Section):
     """Where readers reach the site; every link starts with it. It may carry a path."""
 
     language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] = "en"
-    """Language of pages, feeds and mails (a BCP 47 tag)."""
+    """Language of feeds and dates (a BCP 47 tag); the program's own words are English so far."""
 
     timezone: Zone = "UTC"
     """IANA zone in which dates are shown and hours are meant."""

@@ -30,7 +30,7 @@ SHOWN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Sentences, newest and soonest first."""
+    """Sentences for the operator."""
 
     happened: Sequence[str]
     due: Sequence[str]
@@ -73,7 +73,7 @@ def overview(
 
 
 def issue_sentence(issue: Issue, books: Books, rules: Mapping[str, DigestRules], zone: ZoneInfo) -> str:
-    """“Subject” to 6 readers, with its books."""
+    """An issue with its subject and its books."""
     title = rules[issue.digest].title if issue.digest in rules else issue.digest
     kind = "rehearsal" if issue.rehearsal else f"issue {issue.issue_number}" if issue.issue_number else "issue"
     return f"{title}, {kind}, {_time(issue.opened_at, zone)}: “{issue.subject}”; {books_text(books)}."
