@@ -92,9 +92,11 @@ class App:
         self._prepare()
 
     def _sqlite_file(self) -> Path:
+        from feed_publisher.adapters.files import private_folder
+
         file = self.folder / "var" / "publisher.sqlite3"
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(file.parent / "run")
         except OSError as error:
             raise ConfigError(f"cannot be made: {error.strerror}", str(file.parent)) from error
         return file
@@ -235,6 +237,7 @@ class App:
         """Settle what dead processes left, bring unsent mail up to date, open the issues whose slot is due."""
         now = self.clock()
         alive = self.recover()
+        self._tell_unknown_digests(now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
             sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
@@ -245,6 +248,15 @@ class App:
         for each in rules.values():
             opened += issues.open_due(each, now)
         return opened
+
+    def _tell_unknown_digests(self, now: datetime) -> None:
+        """Mail that waits for a digest that is no longer configured leaves only when it is again."""
+        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.digests}):
+            sentence = (
+                f"Mail of the digest {slug!r} is waiting, but publisher.toml has no such digest any more: "
+                "put it back, or end it with `issues cancel ID`."
+            )
+            self.desk.tell(f"unknown digest {slug}", sentence, now)
 
     def resume(self, alive: set[str]) -> list[Issue]:
         """Continue issues whose preparation was interrupted."""
@@ -329,7 +341,7 @@ class App:
             finally:
                 ended.set()
                 heart.join()
-                self.ledger.unregister(self.owner.name)
+                self.ledger.recover(self.owner.name, self.clock())
 
     def _beat(self, ended: Event) -> None:
         """Tell the other processes that this one lives; come back when they took it for dead (it may have slept)."""
@@ -357,6 +369,11 @@ class App:
             )
             self.desk.tell(f"doubt {now.isoformat()}", sentence, now)
         return alive
+
+    def is_sendable(self) -> bool:
+        """Whether any mail is due."""
+        known = [digest.slug for digest in self.settings.digests]
+        return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
         self, mailer: SmtpMailer, only: int | None = None, progress: Callable[[SendReport], None] | None = None

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -24,6 +25,9 @@ log = logging.getLogger("feed_publisher")
 PICKUP_SECONDS = 1
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
+CUT_SECONDS = 5.0
+"""Seconds for what was cut to store how far it got."""
+
 RELAY_PAUSE = 30.0
 """Seconds without a try after the mail server could not be used."""
 
@@ -64,7 +68,8 @@ class Scheduler:
             log.warning("stopped while %s; the next start continues", " and ".join(sorted(self._busy)))
         # APScheduler's own shutdown cancels what still runs; a cut message is then counted as in doubt.
         self._jobs.shutdown(wait=False)
-        await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), CUT_SECONDS)
 
     async def pick_up(self) -> None:
         """Read sources, write feeds."""
@@ -99,7 +104,7 @@ class Scheduler:
         if time.monotonic() < self._relay_rests_until:
             return
         try:
-            if await asyncio.to_thread(self._app.ledger.sendable, self._app.rehearsal, self._app.clock()):
+            if await asyncio.to_thread(self._app.is_sendable):
                 self._sending = self._app.send_run(self._mailer)
                 report = await self._sending.run()
                 log.info("mail: %s", ", ".join(f"{count} {state}" for state, count in report.states.items()))

@@ -238,7 +238,14 @@ async def test_one_connection_fails_while_another_goes_on() -> None:
     assert sorted(desk.outcomes) == ["body 250"] * 19 + ["connect -"]
 
 
-@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "dot"])
+@pytest.mark.parametrize("reply", [b"421 4.3.2 closing\r\n", b"454 4.7.1 not this one\r\n"])
+async def test_one_recipient_that_is_answered_like_trouble_stops_no_other(reply: bytes) -> None:
+    sink, desk = script("RCPT", say_then(reply, hang_up), after=1), Desk([mail(n) for n in (1, 2, 3)])
+    assert await send(sink, desk) == ""
+    assert desk.outcomes == ["body 250", f"RCPT {reply[:3].decode()}", "body 250"]
+
+
+@pytest.mark.parametrize("stage", ["MAIL", "DATA", "dot"])
 @pytest.mark.parametrize("reply", [b"421 4.3.2 shutting down\r\n", b"454 4.7.0 throttled\r\n"])
 async def test_relay_trouble_at_each_stage_ends_the_run_with_the_reply_kept(stage: str, reply: bytes) -> None:
     sink, desk = script(stage, say_then(reply, hang_up), after=1), Desk([mail(n) for n in (1, 2, 3)])

@@ -31,6 +31,7 @@ from feed_publisher.ports import (
     Batch,
     ClaimedDelivery,
     Joined,
+    Mark,
     NewDelivery,
     NewSubscription,
     SourceDocument,
@@ -60,8 +61,8 @@ def judged(claimed: ClaimedDelivery, outcome: tuple[Stage, Reply | None], now: d
     return result, verdict(result, claimed.tries, now)
 
 
-def mark(claimed: ClaimedDelivery) -> tuple[int, int]:
-    return claimed.delivery, claimed.attempt
+def mark(claimed: ClaimedDelivery) -> Mark:
+    return Mark(delivery=claimed.delivery, attempt=claimed.attempt, edition=claimed.edition)
 
 
 class World:

@@ -113,7 +113,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(owner=OWNERS, limit=st.integers(1, 3))
     def claim(self, owner: str, limit: int) -> None:
-        for number in self.world.ledger.sendable(False, self.now):
+        for number in self.world.ledger.sendable(False, ["weekly"], self.now):
             self.waiting[owner] += self.world.ledger.claim(number, owner, limit, self.now)
 
     @rule(owner=OWNERS, outcomes=st.lists(OUTCOMES, min_size=4, max_size=4))
@@ -153,7 +153,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(owner=OWNERS)
     def stops(self, owner: str) -> None:
-        self.world.ledger.give_back(owner, self.now)
+        self.world.ledger.release(owner, self.now)
         self.waiting[owner] = []
 
     @rule(owner=OWNERS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from database_world import ACCEPTED, CUT_OFF, DAY, HOUR, NOW, REFUSED, World, article, judged
+from database_world import ACCEPTED, CUT_OFF, DAY, HOUR, NOW, REFUSED, World, article, judged, mark
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.domain.delivery import DeliveryState
@@ -308,8 +308,8 @@ def test_a_rehearsal_has_a_cursor_of_its_own_and_no_number(world: World) -> None
     world.join("anna")
     rehearsal = world.open("manual:1", rehearsal=True)
     assert (rehearsal.rehearsal, rehearsal.issue_number, rehearsal.audience) == (True, None, 1)
-    assert world.ledger.sendable(True, NOW) == [rehearsal.id]
-    assert world.ledger.sendable(False, NOW) == []
+    assert world.ledger.sendable(True, ["weekly"], NOW) == [rehearsal.id]
+    assert world.ledger.sendable(False, ["weekly"], NOW) == []
     world.end(rehearsal, ACCEPTED)
     assert world.cursors() == {"anna": 0}
     assert world.cursors("rehearsed_cursor") == {"anna": 1}
@@ -381,7 +381,7 @@ def test_cancel_while_others_claim_never_loses_or_doubles_a_reader(
         other = World(open_database(database_url))
         start.wait()
         while claimed := other.ledger.claim(opened.id, "me", 4, NOW):
-            other.ledger.settle("me", [], [(one.delivery, one.attempt) for one in claimed], NOW)
+            other.ledger.settle("me", [], [mark(one) for one in claimed], NOW)
 
     thread = threading.Thread(target=send)
     thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from database_world import (
@@ -90,11 +91,11 @@ def test_nothing_is_claimed_before_its_time_or_unless_the_issue_is_ready(world: 
     opened = world.site_with_issue("anna")
     assert world.ledger.claim(opened.id, "me", 10, NOW - HOUR) == []
     world.issues.change_state(opened.id, [IssueState.READY], IssueState.PAUSED)
-    assert world.ledger.sendable(False, NOW) == []
+    assert world.ledger.sendable(False, ["weekly"], NOW) == []
     assert world.ledger.claim(opened.id, "me", 10, NOW) == []
     world.issues.change_state(opened.id, [IssueState.PAUSED], IssueState.READY)
-    assert world.ledger.sendable(False, NOW) == [opened.id]
-    assert world.ledger.sendable(True, NOW) == []
+    assert world.ledger.sendable(False, ["weekly"], NOW) == [opened.id]
+    assert world.ledger.sendable(True, ["weekly"], NOW) == []
     assert world.ledger.next_due(False) == NOW
     assert world.ledger.next_due(True) is None
 
@@ -114,9 +115,9 @@ def test_when_the_mark_fails_the_result_is_rolled_back_too(world: World) -> None
     opened = world.site_with_issue("anna", "bert")
     first, second = world.ledger.claim(opened.id, "me", 10, NOW)
     world.ledger.settle("me", [], [mark(first)], NOW)
-    impossible = (second.delivery, "not a number") if not world.database.is_sqlite else (object(), 1)
+    impossible = replace(mark(second), attempt="no number" if not world.database.is_sqlite else object())  # type: ignore[arg-type]
     with pytest.raises(StorageError):
-        world.ledger.settle("me", [judged(first, ACCEPTED, NOW)], [mark(second), impossible], NOW)  # type: ignore[list-item]
+        world.ledger.settle("me", [judged(first, ACCEPTED, NOW)], [mark(second), impossible], NOW)
     assert world.states(opened) == {"anna": S.TRANSMITTING, "bert": S.CLAIMED}
 
 
@@ -124,7 +125,7 @@ def test_a_mark_needs_the_right_owner_and_attempt(world: World) -> None:
     opened = world.site_with_issue("anna")
     (claimed,) = world.ledger.claim(opened.id, "me", 10, NOW)
     assert world.ledger.settle("thief", [], [mark(claimed)], NOW) == set()
-    assert world.ledger.settle("me", [], [(claimed.delivery, claimed.attempt - 1)], NOW) == set()
+    assert world.ledger.settle("me", [], [replace(mark(claimed), attempt=claimed.attempt - 1)], NOW) == set()
     assert world.states(opened) == {"anna": S.CLAIMED}, "a stale mark does not disturb the new claim"
     assert world.ledger.settle("me", [], [mark(claimed)], NOW) == {claimed.delivery}
     assert world.ledger.settle("me", [], [mark(claimed)], NOW) == set(), "only once"
@@ -242,13 +243,30 @@ def test_a_late_reply_after_a_resend_is_ignored(world: World) -> None:
     assert world.states(opened) == {"anna": S.QUEUED}
 
 
-def test_give_back_queues_only_what_did_not_begin(world: World) -> None:
+def test_a_mark_for_another_edition_is_refused(world: World) -> None:
+    opened = world.site_with_issue("anna")
+    (claimed,) = world.ledger.claim(opened.id, "me", 1, NOW)
+    assert world.ledger.settle("me", [], [replace(mark(claimed), edition=claimed.edition + 1)], NOW) == set()
+    assert world.states(opened) == {"anna": S.QUEUED}, "it comes again, with the edition of then"
+
+
+def test_after_a_run_nothing_stays_in_its_hands(world: World) -> None:
     opened = world.site_with_issue("anna", "bert", "carl")
     world.transmit(opened, "me", limit=1)
     world.ledger.claim(opened.id, "me", 1, NOW)
     world.ledger.claim(opened.id, "other", 1, NOW)
-    assert world.ledger.give_back("me", NOW) == 1
-    assert world.states(opened) == {"anna": S.TRANSMITTING, "bert": S.QUEUED, "carl": S.CLAIMED}
+    assert world.ledger.release("me", NOW) == (1, 1)
+    assert world.states(opened) == {"anna": S.UNKNOWN, "bert": S.QUEUED, "carl": S.CLAIMED}
+
+
+def test_an_owner_that_nobody_knows_any_more_is_found_by_what_it_holds(world: World) -> None:
+    opened = world.site_with_issue("anna", "bert")
+    world.transmit(opened, "ghost", limit=1)
+    (ghost,) = world.ledger.processes()
+    assert (ghost.owner, ghost.host) == ("ghost", "")
+    assert ghost.silent_for > 10**9, "silent for ever: whoever looks takes it for dead"
+    assert world.ledger.recover("ghost", NOW) == (0, 1)
+    assert world.ledger.processes() == []
 
 
 @pytest.mark.parametrize("how", ["give back", "recover", "relay trouble", "greylisted"])
@@ -259,7 +277,7 @@ def test_nothing_waits_in_a_cancelled_issue(world: World, how: str) -> None:
         world.ledger.settle("me", [], [mark(claimed)], NOW)
     world.issues.cancel(opened.id, NOW)
     if how == "give back":
-        assert world.ledger.give_back("me", NOW) == 1
+        assert world.ledger.release("me", NOW) == (1, 0)
     elif how == "recover":
         assert world.ledger.recover("me", NOW) == (1, 0)
     else:
@@ -281,7 +299,7 @@ def test_processes_tell_how_long_they_were_silent(world: World) -> None:
     assert (process.owner, process.host) == ("me", "host boot")
     assert process.silent_for < 5
     assert silent is None or silent.silent_for > 1000
-    world.ledger.unregister("me")
+    world.ledger.recover("me", NOW)
     assert world.ledger.processes() == []
 
 

@@ -38,10 +38,10 @@ C, M, R, D, B = Stage.CONNECT, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY
         (250, (S.QUEUED, S.QUEUED, S.QUEUED, S.QUEUED, S.SENT)),
         (354, (S.QUEUED, S.QUEUED, S.QUEUED, S.QUEUED, S.UNKNOWN)),
         (421, (S.QUEUED,) * 5),
-        (454, (S.QUEUED,) * 5),
-        (530, (S.QUEUED,) * 5),
-        (535, (S.QUEUED,) * 5),
-        (538, (S.QUEUED,) * 5),
+        (454, (S.QUEUED, S.QUEUED, S.DEFERRED, S.QUEUED, S.QUEUED)),
+        (530, (S.QUEUED, S.QUEUED, S.DEFERRED, S.QUEUED, S.QUEUED)),
+        (535, (S.QUEUED, S.QUEUED, S.DEFERRED, S.QUEUED, S.QUEUED)),
+        (538, (S.QUEUED, S.QUEUED, S.DEFERRED, S.QUEUED, S.QUEUED)),
         (450, (S.QUEUED, S.DEFERRED, S.DEFERRED, S.DEFERRED, S.DEFERRED)),
         (451, (S.QUEUED, S.DEFERRED, S.DEFERRED, S.DEFERRED, S.DEFERRED)),
         (452, (S.QUEUED, S.DEFERRED, S.DEFERRED, S.DEFERRED, S.DEFERRED)),
@@ -138,7 +138,9 @@ def test_enhanced_codes(text, code):
     ],
 )
 def test_relay_trouble(code, trouble):
-    assert is_relay_trouble(Reply(code=code, text="")) is trouble
+    for stage in (C, M, D, B):
+        assert is_relay_trouble(Reply(code=code, text=""), stage) is trouble
+    assert is_relay_trouble(Reply(code=code, text=""), R) is False, "it may be about one recipient only"
 
 
 def test_the_wait_grows_and_stays():
@@ -148,7 +150,10 @@ def test_the_wait_grows_and_stays():
 
 
 def test_relay_trouble_spends_no_attempt():
-    assert after(R, 421, "4.3.2 closing") == Verdict(state=S.QUEUED, reason="421 4.3.2 closing")
+    assert after(M, 421, "4.3.2 closing") == Verdict(state=S.QUEUED, reason="421 4.3.2 closing")
+    for stage in (R, D, B):
+        behind = NOW + timedelta(minutes=1)
+        assert after(stage, 421, "4.3.2 x") == Verdict(state=S.QUEUED, reason="421 4.3.2 x", due_at=behind)
 
 
 def test_a_message_that_makes_the_relay_hang_up_goes_behind_the_others():

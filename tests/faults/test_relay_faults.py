@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,10 @@ from flow.flow_site import DAY, HOUR, Site, listing, parse_mail, sql
 
 from feed_publisher.app import App
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.errors import MailError
 from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.domain.model import EntryState
+from feed_publisher.parse.subscribers import read_subscribers
+from feed_publisher.ports import Mark, Page
 from feed_publisher.services.send import SendReport
 
 READERS = ("ann", "ben", "cleo", "dora", "eve")
@@ -263,15 +265,71 @@ def test_stop_finishes_what_is_on_its_way_and_queues_the_rest(site: Site, relay:
     assert relay.got == dict.fromkeys(READERS, 1)
 
 
-def test_login_trouble_in_the_middle_spends_no_attempt(site: Site, relay: Relay) -> None:
-    relay.at_rcpt["cleo"] = "421 4.7.0 too many of you"
-    with pytest.raises(MailError):
-        site.send()
-    assert site.books(1) == {"sent": 2, "queued": 3}
-    assert site.sql("SELECT max(tries) FROM delivery") == [(0,)]
+@pytest.mark.parametrize(("reply", "state"), [("421 4.7.0 too many of you", "queued"), ("454 4.7.1 no", "deferred")])
+def test_one_recipient_the_relay_will_not_have_stops_no_other(site: Site, relay: Relay, reply: str, state: str) -> None:
+    relay.at_rcpt["cleo"] = reply
+    site.send()
+    assert site.books(1) == {"sent": 4, state: 1}
     relay.at_rcpt.clear()
+    site.now += timedelta(minutes=6)
     site.tick()
     assert relay.got == dict.fromkeys(READERS, 1)
+
+
+def test_what_a_run_leaves_in_its_hands_is_in_doubt_and_the_digest_goes_on(site: Site, relay: Relay) -> None:
+    """The process ends well, but a result was never stored: no row may stay transmitting for ever."""
+    with site.open() as app:
+        with app.owning():
+            issue = app.open_manual("weekly")
+            assert issue is not None
+            (claimed,) = app.ledger.claim(issue.id, app.owner.name, 1, app.clock())
+            mark = Mark(delivery=claimed.delivery, attempt=claimed.attempt, edition=claimed.edition)
+            assert app.ledger.settle(app.owner.name, [], [mark], app.clock()) == {claimed.delivery}
+        assert app.issues.books(issue.id)[DeliveryState.UNKNOWN] == 1
+    site.write("two.txt", listing("News", [2]))
+    site.tick()
+    site.send()
+    assert sum(relay.got.values()) == 4 + 5, "four of the first issue, and everybody of the second"
+
+
+def test_a_digest_taken_out_of_the_settings_stops_no_other(site: Site, relay: Relay) -> None:
+    with site.open() as app, app.owning():
+        assert app.open_manual("weekly") is not None
+    other = 'slug = "other"\ntitle = "Other"\nfrom_address = "other@example.org"\n'
+    toml = site.folder / "publisher.toml"
+    before = toml.read_text()
+    toml.write_text(before.replace('slug = "weekly"', 'slug = "renamed"') + f"[[digests]]\n{other}backfill = 'all'\n")
+    with site.open() as app:
+        rows = read_subscribers(b"email\nzoe@example.org\n", "zoe.csv")
+        app.add_subscribers("other", rows, True, "zoe.csv")
+        with app.owning():
+            assert app.open_manual("other") is not None
+            app.open_issues()
+
+            async def deliver() -> None:
+                async with app.relay() as mailer:
+                    await app.send_run(mailer).run()
+
+            asyncio.run(deliver())
+        assert relay.got == {"zoe": 1}
+        assert any("'weekly'" in notice.sentence for notice in app.desk.notices(9))
+    toml.write_text(before)
+    site.tick()
+    assert relay.got == {"zoe": 1, **dict.fromkeys(READERS, 1)}
+
+
+def test_a_withdrawn_article_does_not_leave_even_when_claimed(site: Site, relay: Relay) -> None:
+    with site.open() as app:
+        with app.owning():
+            issue = app.open_manual("weekly")
+            assert issue is not None
+            claimed = app.ledger.claim(issue.id, app.owner.name, 5, app.clock())
+            (entry,) = app.entries.page(Page())
+            app.change_entry(entry.key, (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+            marks = [Mark(delivery=c.delivery, attempt=c.attempt, edition=c.edition) for c in claimed]
+            assert app.ledger.settle(app.owner.name, [], marks, app.clock()) == set()
+        assert app.issues.books(issue.id) == {DeliveryState.EXCLUDED: 5}
+    assert relay.got == {}
 
 
 # SIGTERM

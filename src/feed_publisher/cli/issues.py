@@ -76,7 +76,6 @@ def _change(name: str, doc: str, allowed: tuple[IssueState, ...], state: IssueSt
 
 
 _change("pause", "Stop handing over; what waits stays waiting.", (IssueState.READY,), IssueState.PAUSED, "paused")
-_change("resume", "Go on where it was paused.", (IssueState.PAUSED,), IssueState.READY, "going on")
 
 
 @issues.command()
@@ -89,6 +88,18 @@ def approve(place: Place, number: int, out: Out) -> None:
         issue = app.issues.approve(number, app.clock())
         out.document(issue_json(app, issue))
     out.say(f"issue {number} is approved; `tick` or `serve` mails it when it is due")
+
+
+@issues.command()
+@click.argument("number", type=int)
+@with_out
+@click.pass_obj
+def resume(place: Place, number: int, out: Out) -> None:
+    """Go on where it was paused."""
+    with open_app(place) as app:
+        issue = app.issues.resume(number, app.clock())
+        out.document(issue_json(app, issue))
+    out.say(f"issue {number} is going on")
 
 
 @issues.command()

@@ -70,7 +70,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
         try:
             mailer = await stack.enter_async_context(app.relay())
             await app.letters().send(mailer, app.clock())
-            if app.ledger.sendable(app.rehearsal, app.clock()):
+            if app.is_sendable():
                 await app.send_run(mailer).run()
         except MailError as error:
             trouble = error

@@ -16,11 +16,13 @@ from feed_publisher.cli.common import Out, books_json, open_app, parse_instant, 
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Stage
-from feed_publisher.domain.errors import InputError, MailError
+from feed_publisher.domain.errors import InputError, MailError, StorageError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.preview import Plan
 from feed_publisher.services.send import SendReport
+
+NOTHING: dict[str, object] = {"issue": None, "subject": None, "entries": 0, "audience": 0, "state": None, "books": {}}
 
 
 @click.command()
@@ -73,7 +75,7 @@ def _send(app: App, slug: str, as_of: datetime | None, yes: bool, out: Out) -> N
         plan, subject = app.plan(slug, as_of)
         if plan.recipients == 0 and not unfinished:
             out.say(f"Nothing new for anybody: no mail is sent. ({_readers(app, slug)})")
-            out.document({"issue": None, "subject": None, "entries": 0, "audience": 0, "state": None, "books": {}})
+            out.document(NOTHING)
             return
         if plan.recipients:
             _show_plan(app, plan, subject, out)
@@ -98,7 +100,16 @@ async def _deliver(app: App, slug: str, as_of: datetime | None, plan: Plan, unfi
                     await app.send_run(mailer, number, progress).run()
     except MailError as error:
         trouble = error
-    shown = app.issues.get(issue.id if issue else wanted[-1])
+    if not wanted:
+        out.say("Nothing new for anybody any more: another process was faster.")
+        out.document(NOTHING)
+        return
+    shown = app.issues.get(wanted[-1])
+    if shown.state is IssueState.PREPARING:
+        raise StorageError(
+            f"issue {shown.id} waits for a reader who is being mailed another issue at this moment; "
+            "`tick` or `serve` goes on, or send again"
+        )
     books = app.issues.books(shown.id)
     balanced = "balanced" if shown.audience == sum(books.values()) else "NOT BALANCED: please report this"
     out.say(f"issue {shown.id}: {shown.audience} readers = {books_text(books)} ({balanced})")

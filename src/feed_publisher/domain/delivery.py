@@ -76,6 +76,7 @@ class Verdict:
 
 BACKOFF = tuple(timedelta(minutes=m) for m in (5, 15, 60, 180, 360))
 CUT_PAUSE = timedelta(seconds=5)
+CLOSED_PAUSE = timedelta(minutes=1)
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\b")
 _BAD_ADDRESS = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 
@@ -86,9 +87,12 @@ def enhanced_code(reply: Reply) -> str | None:
     return match.group(1) if match else None
 
 
-def is_relay_trouble(reply: Reply) -> bool:
-    """Whether the reply is about the relay or our login, not about this message: 421, 454, 530-538."""
-    return reply.code in (421, 454) or 530 <= reply.code <= 538
+def is_relay_trouble(reply: Reply, stage: Stage) -> bool:
+    """Whether the reply is about the relay or our login, not about this message: 421, 454, 530-538.
+
+    At RCPT the same codes may be about one recipient, and must not stop the others.
+    """
+    return stage is not Stage.RCPT and (reply.code in (421, 454) or 530 <= reply.code <= 538)
 
 
 def verdict(result: Result, tries: int, now: datetime) -> Verdict:
@@ -107,9 +111,11 @@ def verdict(result: Result, tries: int, now: datetime) -> Verdict:
         # One that makes the relay hang up goes behind the others, so it cannot stop them.
         behind = None if result.stage is Stage.CONNECT else now + CUT_PAUSE
         return Verdict(state=DeliveryState.QUEUED, reason=said, due_at=behind)
-    if is_relay_trouble(reply) or result.stage is Stage.CONNECT:
-        return Verdict(state=DeliveryState.QUEUED, reason=str(reply))
-    if 400 <= reply.code < 500:
+    if result.stage is Stage.CONNECT or reply.code == 421 or is_relay_trouble(reply, result.stage):
+        # Beyond MAIL it may be this message after all that the relay cannot bear: others go first.
+        behind = None if result.stage in (Stage.CONNECT, Stage.MAIL) else now + CLOSED_PAUSE
+        return Verdict(state=DeliveryState.QUEUED, reason=str(reply), due_at=behind)
+    if 400 <= reply.code < 500 or 530 <= reply.code <= 538:
         wait = BACKOFF[min(tries, len(BACKOFF) - 1)]
         return Verdict(state=DeliveryState.DEFERRED, reason=str(reply), due_at=now + wait)
     suppress = result.stage is Stage.RCPT and enhanced_code(reply) in _BAD_ADDRESS

@@ -15,11 +15,15 @@ from datetime import datetime
 from feed_publisher.compose.message import Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
+from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.token import Purpose, make_token
-from feed_publisher.ports import ClaimedDelivery, Ledger, Mailer, Outgoing, Process
+from feed_publisher.ports import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process
 
 CLAIM = 200
 """Deliveries reserved at a time."""
+
+RETRY_PAUSES = (0.5, 2.0, 5.0)
+"""Seconds between tries to store a result, beside the database's own patience."""
 
 SKELETONS = 16
 
@@ -57,7 +61,7 @@ class _Waiting:
     """One connection's request to the committer."""
 
     verdict: tuple[Result, Verdict] | None
-    mark: Outgoing | None
+    mark: Mark | None
     granted: asyncio.Future[bool]
 
 
@@ -71,7 +75,7 @@ class Committer:
         self._waiting: list[_Waiting] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def settle(self, judged: tuple[Result, Verdict] | None, mark: Outgoing | None) -> bool:
+    async def settle(self, judged: tuple[Result, Verdict] | None, mark: Mark | None) -> bool:
         """Whether ``mark`` was granted; True when there was none to grant."""
         if judged is None and mark is None:
             return True
@@ -86,7 +90,7 @@ class Committer:
         while self._waiting:
             group, self._waiting = self._waiting, []
             try:
-                granted = await asyncio.to_thread(self._commit, group)
+                granted = await self._patiently(group)
             except Exception as error:  # noqa: BLE001 - each connection raises it as its own
                 for waiting in group:
                     if not waiting.granted.done():
@@ -96,9 +100,18 @@ class Committer:
                 if not waiting.granted.done():
                     waiting.granted.set_result(waiting.mark is None or waiting.mark.delivery in granted)
 
+    async def _patiently(self, group: list[_Waiting]) -> set[int]:
+        """A result that is known must not be lost to a database that is busy for a while."""
+        for pause in RETRY_PAUSES:
+            try:
+                return await asyncio.to_thread(self._commit, group)
+            except StorageError:
+                await asyncio.sleep(pause)
+        return await asyncio.to_thread(self._commit, group)
+
     def _commit(self, group: list[_Waiting]) -> set[int]:
         verdicts = [waiting.verdict for waiting in group if waiting.verdict]
-        marks = [(waiting.mark.delivery, waiting.mark.attempt) for waiting in group if waiting.mark]
+        marks = [waiting.mark for waiting in group if waiting.mark]
         return self._ledger.settle(self._owner, verdicts, marks, self._clock())
 
 
@@ -126,7 +139,7 @@ class SendRun:
         self._progress = progress
         self._committer = Committer(ledger, owner, clock)
         self._claimed: deque[ClaimedDelivery] = deque()
-        self._tries: dict[int, int] = {}
+        self._in_hand: dict[int, ClaimedDelivery] = {}
         self._skeletons: OrderedDict[tuple[int, str], Skeleton] = OrderedDict()
         self._claiming = asyncio.Lock()
         self._stopped = False
@@ -141,7 +154,7 @@ class SendRun:
         try:
             await self._mailer.run(self._take, self._settle)
         finally:
-            await asyncio.to_thread(self._ledger.give_back, self._owner, self._clock())
+            await asyncio.to_thread(self._ledger.release, self._owner, self._clock())
             await asyncio.to_thread(self._ledger.finish, self._clock())
         return self.report
 
@@ -157,7 +170,8 @@ class SendRun:
     def _claim(self) -> bool:
         """Reserve more; False when nothing is due."""
         now = self._clock()
-        issues = [self._only] if self._only is not None else self._ledger.sendable(self._rehearsal, now)
+        known = tuple(self._letterhead.senders)
+        issues = [self._only] if self._only is not None else self._ledger.sendable(self._rehearsal, known, now)
         for issue in issues:
             self._claimed.extend(self._ledger.claim(issue, self._owner, CLAIM, now))
             if self._claimed:
@@ -166,7 +180,7 @@ class SendRun:
 
     async def _compose(self, claimed: ClaimedDelivery) -> Outgoing:
         skeleton = await self._skeleton(claimed)
-        self._tries[claimed.delivery] = claimed.tries
+        self._in_hand[claimed.delivery] = claimed
         return outgoing(claimed, skeleton, self._letterhead)
 
     async def _skeleton(self, claimed: ClaimedDelivery) -> Skeleton:
@@ -182,10 +196,13 @@ class SendRun:
         self._skeletons.move_to_end(key)
         return self._skeletons[key]
 
-    async def _settle(self, result: Result | None, mark: Outgoing | None) -> bool:
-        judged = None
+    async def _settle(self, result: Result | None, outgoing: Outgoing | None) -> bool:
+        judged, mark = None, None
         if result is not None:
-            judged = (result, verdict(result, self._tries.pop(result.delivery, 0), self._clock()))
+            judged = (result, verdict(result, self._in_hand.pop(result.delivery).tries, self._clock()))
+        if outgoing is not None:
+            edition = self._in_hand[outgoing.delivery].edition
+            mark = Mark(delivery=outgoing.delivery, attempt=outgoing.attempt, edition=edition)
         granted = await self._committer.settle(judged, mark)
         if judged is not None:
             self.report.count(judged[1].state)

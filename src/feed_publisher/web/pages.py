@@ -26,6 +26,7 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
+_PROXIES = {"forwarded", "via", "x-real-ip"}
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """For pages whose address holds a token."""
 
@@ -86,13 +87,18 @@ class Pages:
         )
 
     def is_local(self, request: Request) -> bool:
-        """A person at this machine, and not a proxy on it (SEMANTICS §5) or a foreign page with a borrowed name."""
-        proxied = any(name == "forwarded" or name.startswith("x-forwarded-") for name in request.headers)
+        """A person at this machine, looking at a site that is only there.
+
+        Not a proxy on it (SEMANTICS §5; a bare one adds no header, so a site with a public base_url is never local),
+        and not a foreign page with a borrowed name.
+        """
+        proxied = any(name in _PROXIES or name.startswith(("x-forwarded-", "cf-")) for name in request.headers)
         client = request.client.host if request.client else ""
-        return not proxied and _is_loopback(_host_name(request)) and _is_loopback(client)
+        local = _is_loopback(_host_name(request)) and _is_loopback(client)
+        return self.app.settings.site.is_loopback and local and not proxied
 
     def shows_mailbox(self, request: Request) -> bool:
-        return self.app.rehearsal and self.app.settings.site.is_loopback and self.is_local(request)
+        return self.app.rehearsal and self.is_local(request)
 
     # --- what templates are shown
 

@@ -95,7 +95,7 @@ class Lane:
     async def _recover(self, result: Result) -> None:
         """After anything but acceptance: go on, go on over a new connection, or give up."""
         session = self._session
-        if result.reply is not None and is_relay_trouble(result.reply):
+        if result.reply is not None and is_relay_trouble(result.reply, result.stage):
             raise MailError(f"{self._crew.relay}: {result.reply}")
         if session is None or self._crew.stop.is_set():
             return

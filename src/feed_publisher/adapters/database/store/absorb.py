@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,21 +153,32 @@ def _store_keys(connection: Connection, numbered: Sequence[Numbered]) -> None:
 
 def _tag(connection: Connection, numbered: Sequence[Numbered], now: datetime) -> list[int]:
     """Put entries under their topics; the known entries that gained one, newest last."""
-    topics = ensure_topics(connection, [title for _, d in numbered for title in d.draft.topics], now)
+    titles = dict.fromkeys(title for _, d in numbered for title in d.draft.topics)
+    topics = ensure_topics(connection, list(titles), now)
     wanted = {(number, topics[title]) for number, d in numbered for title in d.draft.topics}
-    numbers = sorted({number for number, _ in wanted})
-    have: set[tuple[int, int]] = set()
-    published: dict[int, datetime] = {}
-    for chunk in chunks(numbers, 500):
-        pairs = select(entry_topic.c.entry_id, entry_topic.c.topic_id).where(entry_topic.c.entry_id.in_(chunk))
-        have |= {(row.entry_id, row.topic_id) for row in connection.execute(pairs)}
-        dates = select(entry.c.id, entry.c.published).where(entry.c.id.in_(chunk))
-        published |= {row.id: row.published for row in connection.execute(dates)}
-    missing = sorted(wanted - have)
+    missing = sorted(wanted - _tagged(connection, {number for number, d in numbered if d.known}))
+    published = _published(connection, {number for number, _ in missing})
     rows = [{"entry_id": e, "topic_id": t, "published": published[e]} for e, t in missing]
     insert_missing(connection, entry_topic, rows)
     known = {number for number, d in numbered if d.known}
     return sorted({e for e, _ in missing if e in known})
+
+
+def _tagged(connection: Connection, numbers: Collection[int]) -> set[tuple[int, int]]:
+    """Pairs of these entries and their topics."""
+    have: set[tuple[int, int]] = set()
+    for chunk in chunks(sorted(numbers), 500):
+        pairs = select(entry_topic.c.entry_id, entry_topic.c.topic_id).where(entry_topic.c.entry_id.in_(chunk))
+        have.update((row[0], row[1]) for row in connection.execute(pairs))
+    return have
+
+
+def _published(connection: Connection, numbers: Collection[int]) -> dict[int, datetime]:
+    published: dict[int, datetime] = {}
+    for chunk in chunks(sorted(numbers), 500):
+        dates = select(entry.c.id, entry.c.published).where(entry.c.id.in_(chunk))
+        published |= {row.id: row.published for row in connection.execute(dates)}
+    return published
 
 
 def _public_ones(connection: Connection, numbers: Sequence[int]) -> list[int]:

@@ -177,6 +177,13 @@ class SqlIssueStore:
         with self._database.read() as connection:
             return _load(connection, issue.c.state == IssueState.PREPARING)
 
+    def open_digests(self) -> set[str]:
+        """Digests with an issue that is not over."""
+        unfinished = (IssueState.PREPARING, IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
+        query = select(digest.c.slug).distinct().join(issue, issue.c.digest_id == digest.c.id)
+        with self._database.read() as connection:
+            return set(connection.execute(query.where(issue.c.state.in_(unfinished))).scalars())
+
     def adopt(self, number: int, old_owner: str, owner: str) -> bool:
         """Continue preparing an issue whose process died; False when another was faster."""
         mine = and_(issue.c.id == number, issue.c.owner == old_owner, issue.c.state == IssueState.PREPARING)
@@ -267,19 +274,12 @@ class SqlIssueStore:
             return _changed(connection, number, changed, allowed)
 
     def approve(self, number: int, now: datetime) -> Issue:
-        """A draft goes; mail whose hour passed while it waited is due, and counted, from now."""
-        allowed = (IssueState.DRAFT,)
         with self._database.write() as connection:
-            mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
-            changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY)).rowcount
-            found = _changed(connection, number, changed, allowed)
-            late = and_(
-                delivery.c.issue_id == number,
-                delivery.c.state == DeliveryState.QUEUED,
-                delivery.c.not_before < now,
-            )
-            connection.execute(update(delivery).where(late).values(not_before=now, due_at=now))
-            return found
+            return _let_go(connection, number, IssueState.DRAFT, now)
+
+    def resume(self, number: int, now: datetime) -> Issue:
+        with self._database.write() as connection:
+            return _let_go(connection, number, IssueState.PAUSED, now)
 
     def cancel(self, number: int, now: datetime) -> Issue:
         """Nothing more leaves; readers who were still waiting get these entries in the next issue."""
@@ -325,6 +325,17 @@ def _give_number_back(connection: Connection, opened: Issue) -> None:
     if opened.issue_number is not None:
         mine = and_(digest.c.slug == opened.digest, digest.c.issue_number == opened.issue_number)
         connection.execute(update(digest).where(mine).values(issue_number=opened.issue_number - 1))
+
+
+def _let_go(connection: Connection, number: int, held_as: IssueState, now: datetime) -> Issue:
+    """A draft or a paused issue goes on; mail whose hour passed while it waited is due, and counted, from now."""
+    mine = and_(issue.c.id == number, issue.c.state == held_as)
+    changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY)).rowcount
+    found = _changed(connection, number, changed, (held_as,))
+    waiting = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
+    late = and_(delivery.c.issue_id == number, waiting, delivery.c.not_before < now)
+    connection.execute(update(delivery).where(late).values(not_before=now, due_at=now))
+    return found
 
 
 def _changed(connection: Connection, number: int, changed: int, allowed: Sequence[IssueState]) -> Issue:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, select, text, update
@@ -32,9 +33,10 @@ from feed_publisher.adapters.database.store.transitions import (
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState, Result, Verdict
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import IssueState
-from feed_publisher.ports import ClaimedDelivery, Process, StoredEdition
+from feed_publisher.ports import ClaimedDelivery, Mark, Process, StoredEdition
 
 _SENDING = (IssueState.READY, IssueState.PAUSED, IssueState.FINISHED)
+_IN_HAND = (DeliveryState.CLAIMED, DeliveryState.TRANSMITTING)
 _RESENDABLE = (DeliveryState.UNKNOWN, DeliveryState.BOUNCED, DeliveryState.SENT)
 
 
@@ -58,36 +60,32 @@ class SqlLedger:
             beat = update(process).where(process.c.owner == owner).values(heartbeat=database_now(connection))
             return connection.execute(beat).rowcount == 1
 
-    def unregister(self, owner: str) -> None:
-        with self._database.write() as connection:
-            connection.execute(delete(process).where(process.c.owner == owner))
-
     def processes(self) -> list[Process]:
+        """All that are registered, and owners of unfinished deliveries that are not (silent for ever, on no host)."""
+        held = and_(delivery.c.owner.is_not(None), delivery.c.state.in_(_IN_HAND))
         with self._database.read() as connection:
             now = database_now(connection)
-            return [
+            found = [
                 Process(owner=row.owner, host=row.host, silent_for=(now - row.heartbeat).total_seconds())
                 for row in connection.execute(select(process))
             ]
+            known = {each.owner for each in found}
+            owners = connection.execute(select(delivery.c.owner).distinct().where(held)).scalars()
+            return found + [Process(owner=each, host="", silent_for=inf) for each in owners if each not in known]
 
     def recover(self, owner: str, now: datetime) -> tuple[int, int]:
-        mine = delivery.c.owner == owner
         with self._database.durable() as connection:
-            claimed = and_(mine, delivery.c.state == DeliveryState.CLAIMED)
-            back = end_cancelled(connection, claimed, now)
-            back += move(connection, claimed, DeliveryState.QUEUED, "", now)
-            reason = "the program stopped before the mail server's answer was stored"
-            doubt = and_(mine, delivery.c.state == DeliveryState.TRANSMITTING)
-            unknown = move(connection, doubt, DeliveryState.UNKNOWN, reason, now, owner=owner)
+            released = _release(connection, owner, now)
             connection.execute(delete(process).where(process.c.owner == owner))
-            return back, unknown
+            return released
 
     # --- claiming
 
-    def sendable(self, rehearsal: bool, now: datetime) -> list[int]:
-        """Issues with a delivery that is due."""
+    def sendable(self, rehearsal: bool, digests: Collection[str], now: datetime) -> list[int]:
+        """Issues of these digests with a delivery that is due."""
         due = exists().where(delivery.c.issue_id == issue.c.id, delivery.c.state.in_(WAITING), delivery.c.due_at <= now)
-        query = select(issue.c.id).where(issue.c.state == IssueState.READY, issue.c.rehearsal.is_(rehearsal), due)
+        query = select(issue.c.id).join(digest).where(digest.c.slug.in_(digests), due)
+        query = query.where(issue.c.state == IssueState.READY, issue.c.rehearsal.is_(rehearsal))
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(issue.c.id)).scalars())
 
@@ -127,26 +125,25 @@ class SqlLedger:
     # --- marks and results
 
     def settle(
-        self, owner: str, verdicts: Sequence[tuple[Result, Verdict]], marks: Sequence[tuple[int, int]], now: datetime
+        self, owner: str, verdicts: Sequence[tuple[Result, Verdict]], marks: Sequence[Mark], now: datetime
     ) -> set[int]:
         with self._database.durable() as connection:
             for result, verdict in verdicts:
                 record(connection, owner, result, verdict, now)
-            granted = {number for number, attempt in marks if mark(connection, owner, number, attempt, now)}
-            refused = [asked for asked in marks if asked[0] not in granted]
+            granted = {asked.delivery for asked in marks if mark(connection, owner, asked, now)}
+            refused = [asked for asked in marks if asked.delivery not in granted]
             if refused:
                 end_refused(connection, owner, refused, now)
             return granted
 
-    def give_back(self, owner: str, now: datetime) -> int:
-        """Queue again what this process claimed and did not begin."""
-        mine = and_(delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
-        with self._database.write() as connection:
-            return end_cancelled(connection, mine, now) + move(connection, mine, DeliveryState.QUEUED, "", now)
+    def release(self, owner: str, now: datetime) -> tuple[int, int]:
+        """After a run: what was claimed is queued again, what was marked and has no stored result is in doubt."""
+        with self._database.durable() as connection:
+            return _release(connection, owner, now)
 
     def expire(self, before: datetime, now: datetime) -> int:
         """End what has been waiting since before an instant; the entries come in the next issue."""
-        open_issues = select(issue.c.id).where(issue.c.state.in_((IssueState.READY, IssueState.PAUSED)))
+        open_issues = select(issue.c.id).where(issue.c.state == IssueState.READY)
         with self._database.read() as connection:
             numbers = list(connection.execute(open_issues).scalars())
         count = 0
@@ -219,6 +216,14 @@ class SqlLedger:
         )
         with self._database.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _release(connection: Connection, owner: str, now: datetime) -> tuple[int, int]:
+    claimed = and_(delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
+    back = end_cancelled(connection, claimed, now) + move(connection, claimed, DeliveryState.QUEUED, "", now)
+    reason = "the program stopped before the mail server's answer was stored"
+    doubt = and_(delivery.c.owner == owner, delivery.c.state == DeliveryState.TRANSMITTING)
+    return back, move(connection, doubt, DeliveryState.UNKNOWN, reason, now, owner=owner)
 
 
 def database_now(connection: Connection) -> datetime:

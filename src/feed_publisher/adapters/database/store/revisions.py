@@ -25,7 +25,11 @@ from feed_publisher.domain.model import Entry, EntryState, TopicRef
 from feed_publisher.ports import StaleEdition
 
 _OPEN = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
-_NOT_LEFT = and_(delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED)), delivery.c.attempted.is_(False))
+# A claimed delivery still has the old edition in its sender's hands; its mark is refused then, and it comes again.
+_NOT_LEFT = and_(
+    delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.CLAIMED)),
+    delivery.c.attempted.is_(False),
+)
 
 
 def stale_editions(connection: Connection) -> list[StaleEdition]:

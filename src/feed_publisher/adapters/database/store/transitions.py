@@ -13,6 +13,7 @@ from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict
 from feed_publisher.domain.issue import IssueState, SubscriptionState
+from feed_publisher.ports import Mark
 
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 
@@ -58,9 +59,9 @@ def _exclude_left(connection: Connection, which: ColumnElement[bool], now: datet
     move(connection, left, DeliveryState.EXCLUDED, "unsubscribed or paused", now)
 
 
-def end_refused(connection: Connection, owner: str, marks: Sequence[tuple[int, int]], now: datetime) -> None:
+def end_refused(connection: Connection, owner: str, marks: Sequence[Mark], now: datetime) -> None:
     """Marks that were refused: say why; a paused issue's deliveries wait on."""
-    asked = or_(*(and_(delivery.c.id == number, delivery.c.attempt == attempt) for number, attempt in marks))
+    asked = or_(*(and_(delivery.c.id == asked.delivery, delivery.c.attempt == asked.attempt) for asked in marks))
     mine = and_(asked, delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
     move(connection, and_(mine, _suppressed()), DeliveryState.SUPPRESSED, "on the never-mail list", now)
     _exclude_left(connection, mine, now)
@@ -78,7 +79,7 @@ def end_cancelled(connection: Connection, which: ColumnElement[bool], now: datet
 
 _MARK = """
 UPDATE delivery SET state = 'transmitting', attempted = :yes, changed_at = :now
-WHERE id = :id AND state = 'claimed' AND owner = :owner AND attempt = :attempt
+WHERE id = :id AND state = 'claimed' AND owner = :owner AND attempt = :attempt AND edition_id = :edition
 AND EXISTS (SELECT 1 FROM issue WHERE issue.id = delivery.issue_id AND issue.state = 'ready')
 AND EXISTS (SELECT 1 FROM subscription WHERE subscription.id = delivery.subscription_id
             AND subscription.state = 'active'
@@ -91,9 +92,9 @@ AND NOT EXISTS (SELECT 1 FROM subscriber JOIN suppression ON suppression.address
 _MARK_STATEMENT = text(_MARK).bindparams(bindparam("now", type_=Utc()), bindparam("yes", True))
 
 
-def mark(connection: Connection, owner: str, number: int, attempt: int, now: datetime) -> bool:
-    """The durable mark; it re-checks owner, attempt, issue, consent, pause and suppression."""
-    values = {"id": number, "owner": owner, "attempt": attempt, "now": now}
+def mark(connection: Connection, owner: str, asked: Mark, now: datetime) -> bool:
+    """The durable mark; it re-checks owner, attempt, edition, issue, consent, pause and suppression."""
+    values = {"id": asked.delivery, "attempt": asked.attempt, "edition": asked.edition, "owner": owner, "now": now}
     return connection.execute(_MARK_STATEMENT, values).rowcount == 1
 
 
