@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import tomllib
 from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -72,16 +73,36 @@ def _duration(value: Any) -> timedelta:
     return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
 
 
+_SITE_ADDRESS = "use http(s)://host, with a path if you need one"
+_UNWANTED = (
+    (r"\s", "a blank"),
+    (r"[\"'`]", "a quote"),
+    (r"[<>]", "< or >"),
+    (r"[\x00-\x1f\x7f\\{}|^]", "a sign that no address may hold"),
+)
+
+
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{value!r} is not a site address; use http(s)://host, with a path if you need one")
+    for signs, name in _UNWANTED:
+        if re.search(signs, value):
+            raise ValueError(f"{value!r} has {name} in it; {_SITE_ADDRESS}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:  # "Port out of range 0-65535", "Invalid IPv6 URL"
+        raise ValueError(f"is not a site address ({error}); {_SITE_ADDRESS}") from error
+    if "@" in parts.netloc:
+        raise ValueError(f"names a user before the @, which every reader would see; {_SITE_ADDRESS}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "?" in value or "#" in value:
+        raise ValueError(f"{value!r} is not a site address; {_SITE_ADDRESS}")
     return value.rstrip("/")
 
 
 def _http_url(value: str) -> str:
     if value and urlsplit(value).scheme not in ("http", "https"):
         raise ValueError(f"{value!r} must start with https:// or http://")
+    if re.search(r"[\s\"<>\x00-\x1f\x7f]", value):
+        raise ValueError(f"{value!r} has a blank, a quote, < or > in it; write it as %20, %22, %3C or %3E")
     return value
 
 
@@ -262,9 +283,7 @@ class Digest(_Section):
 class Settings(BaseSettings):
     """All settings of one site."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False
-    )
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
     site: Site = Site()
     database: DatabaseSettings = DatabaseSettings()
@@ -292,13 +311,6 @@ class Settings(BaseSettings):
         raise ConfigError(f"there is no digest {slug!r}; {FILE} has: {known}")
 
 
-class _Environment(EnvSettingsSource):
-    """The environment without FEED_PUBLISHER_SITE, which names the folder of the site."""
-
-    def _load_env_vars(self) -> dict[str, str | None]:
-        return {name: value for name, value in super()._load_env_vars().items() if name.upper() != PREFIX + "SITE"}
-
-
 def load(folder: Path, overrides: tuple[str, ...] = ()) -> Settings:
     """The settings of the site in ``folder``; ``overrides`` are ``section.key=value``. Raises ConfigError."""
     file = folder / FILE
@@ -308,12 +320,12 @@ def load(folder: Path, overrides: tuple[str, ...] = ()) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", str(file)) from error
     try:
-        return _merged(_overrides(overrides), table)
+        return _merged(_overrides(overrides), _environment(), table)
     except ValidationError as error:
-        raise _explain(error, file, text) from error
+        raise _explain(error, file, text, _overrides(overrides)) from error
 
 
-def _merged(overrides: dict[str, Any], table: dict[str, Any]) -> Settings:
+def _merged(overrides: dict[str, Any], environment: dict[str, Any], table: dict[str, Any]) -> Settings:
     class Layers(Settings):
         @classmethod
         def settings_customise_sources(
@@ -324,7 +336,8 @@ def _merged(overrides: dict[str, Any], table: dict[str, Any]) -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, _Environment(settings_cls), InitSettingsSource(settings_cls, init_kwargs=table)
+            layers = (InitSettingsSource(settings_cls, init_kwargs=layer) for layer in (environment, table))
+            return init_settings, *layers
 
     return Layers(**overrides)
 
@@ -346,24 +359,90 @@ def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
         section, dot, key = name.partition(".")
         if not (equals and dot and key):
             raise ConfigError(f"{pair!r}: write section.key=value, for example site.title=News", "--config")
-        table.setdefault(section, {})[key] = value
+        table.setdefault(section, {})[key] = _value(section, key, value, f"--config {section}.{key}")
     return table
 
 
-def _explain(error: ValidationError, file: Path, text: str) -> ConfigError:
+def _environment() -> dict[str, Any]:
+    """Sections from FEED_PUBLISHER_SECTION__KEY=value, or whole ones as JSON. Raises ConfigError for other names."""
+    table: dict[str, Any] = {}
+    for variable, value in _variables().items():
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("__")
+        if section in Settings.model_fields and not key:
+            table[section] = _json(value, dict if _keys(section) else list, variable)
+        elif key in _keys(section):
+            table.setdefault(section, {})[key] = _value(section, key, value, variable)
+        else:
+            raise ConfigError(f"is not a setting{_nearest_variable(variable)}", variable)
+    return table
+
+
+def _variables() -> dict[str, str]:
+    """The environment's part of the settings, whole sections first; FEED_PUBLISHER_SITE names the site's folder."""
+    found = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    return {name: found[name] for name in sorted(found) if name != PREFIX + "SITE"}
+
+
+def _nearest_variable(variable: str) -> str:
+    known = [f"{section}__{key}".upper() for section in Settings.model_fields for key in _keys(section)]
+    near = difflib.get_close_matches(variable.removeprefix(PREFIX), ["SITE", *known], 1)
+    if near:
+        return f"; did you mean {PREFIX}{near[0]}?"
+    return f"; write {PREFIX}SECTION__KEY with two underscores, for example {PREFIX}SMTP__HOST"
+
+
+def _keys(section: str) -> dict[str, FieldInfo]:
+    """The keys of a [section]; none for a [[section]], which may come several times."""
+    field = Settings.model_fields.get(section)
+    model = field.annotation if field else None
+    return model.model_fields if isinstance(model, type) and issubclass(model, _Section) else {}
+
+
+def _value(section: str, key: str, text: str, where: str) -> Any:
+    """The text, or for a list what stands between its commas (or JSON, in brackets)."""
+    field = _keys(section).get(key)
+    if field is None or get_origin(field.annotation) is not tuple:
+        return text
+    if text.lstrip().startswith("["):
+        return _json(text, list, where)
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _json(text: str, kind: type, where: str) -> Any:
+    """Raises ConfigError without the text, which may hold secrets."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, kind):
+        shape = "[…]" if kind is list else "{…}"
+        raise ConfigError(f"must be JSON, {shape}; or set it in {FILE}", where)
+    return value
+
+
+def _explain(error: ValidationError, file: Path, text: str, overrides: dict[str, Any]) -> ConfigError:
     """The first thing wrong, as one line with its place."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     name = ".".join(path)
-    where = f"{file}:{_line_of(text, path)}" if _line_of(text, path) else str(file)
-    if any(variable.upper().startswith(PREFIX + path[0].upper()) for variable in os.environ if path):
-        where += " (or the environment)"
+    where = _place(path, file, text, overrides)
     if first["type"] == "extra_forbidden":
         return ConfigError(f"{name} is not a setting{_nearest(path)}", where)
     if first["type"] == "missing":
         return ConfigError(f"{name} is missing", where)
     message = first["msg"].removeprefix("Value error, ")
     return ConfigError(f"{name}: {message}" if name else message, where)
+
+
+def _place(path: list[str], file: Path, text: str, overrides: dict[str, Any]) -> str:
+    """The flag, the variable or the line that a setting came from."""
+    section, key = [*path, "", ""][:2]
+    if section in overrides and (not key or key in overrides[section]):
+        return f"--config {section}.{key}".rstrip(".")
+    names = (f"{PREFIX}{section}__{key}".upper(), f"{PREFIX}{section}".upper())
+    variable = next((name for name in names if name in _variables()), None)
+    line = _line_of(text, path)
+    return variable or (f"{file}:{line}" if line else str(file))
 
 
 def _nearest(path: list[str]) -> str:

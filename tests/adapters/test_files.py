@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feed_publisher.adapters.files import MAX_NAME, DiskSources, PublicFolder
+from feed_publisher.adapters.files import MAX_NAME, DiskSources, PublicFolder, private_folder
 from feed_publisher.domain.errors import StorageError
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,6 +59,44 @@ def test_a_missing_folder_and_a_name_too_long_are_problems(tmp_path: Path) -> No
     found, problems = sources.scan("entries", NOW)
     assert found == []
     assert str(MAX_NAME) in problems[0].reason
+
+
+def test_one_bad_name_stops_no_other(tmp_path: Path) -> None:
+    entries = tmp_path / "entries"
+    for name in ("a.txt", "sub/b.txt", "z.txt"):
+        put(entries / name)
+    put(tmp_path / "elsewhere" / "c.txt")
+    (entries / "loop.txt").symlink_to("loop.txt")
+    (entries / "gone.txt").symlink_to("nowhere.txt")
+    (entries / "linked").symlink_to(tmp_path / "elsewhere")
+    (entries / "file.txt").symlink_to(tmp_path / "elsewhere" / "c.txt")
+    os.mkfifo(entries / "pipe.txt")
+    for name in (b"\xff.txt", b"sub/\xfe"):
+        os.mkdir(os.fsencode(entries) + b"/" + name)
+    with open(os.fsencode(entries) + b"/\xfd.txt", "w") as file:
+        file.write("x")
+    found, problems = DiskSources(tmp_path, frozenset({".txt"})).scan("entries", NOW)
+    assert [file.name for file in found] == ["a.txt", "file.txt", "sub/b.txt", "z.txt"]
+    reasons = {problem.where.removeprefix(f"{entries}/"): problem.reason for problem in problems}
+    assert set(reasons) == {"loop.txt", "gone.txt", "linked", "pipe.txt", r"\xff.txt", r"sub/\xfe", r"\xfd.txt"}
+    assert "symbolic links" in reasons["loop.txt"]
+    assert "the file it links to is not there" in reasons["gone.txt"]
+    assert "linked folders are not followed" in reasons["linked"]
+    assert "neither a file nor a folder" in reasons["pipe.txt"]
+    assert "not valid UTF-8" in reasons[r"\xff.txt"]
+
+
+def test_a_location_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
+    found, [problem] = DiskSources(tmp_path, frozenset({".txt"})).scan("no\udcff", NOW)
+    assert (found, problem.where) == ([], str(tmp_path / r"no\xff"))
+
+
+def test_private_folders_are_ours_alone_and_existing_ones_stay(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir(mode=0o755)
+    private_folder(tmp_path / "old" / "a" / "b")
+    private_folder(tmp_path / "old" / "a" / "b")
+    modes = [(tmp_path / "old" / name).stat().st_mode & 0o777 for name in ("", "a", "a/b")]
+    assert modes == [0o755, 0o700, 0o700]
 
 
 def test_feed_files_are_replaced_whole_with_the_given_time(tmp_path: Path) -> None:

@@ -200,3 +200,11 @@ async def test_a_full_disk_is_said_as_452(box: tuple[BuiltinMailbox, int], tmp_p
     (result,) = await deliver(box[1], letter("one"))
     assert result.reply is not None
     assert result.reply.code == 452
+
+
+async def test_nobody_else_reads_mails(box: tuple[BuiltinMailbox, int], tmp_path: Path) -> None:
+    built_in, port = box
+    await deliver(port, letter("private"))
+    paths = [tmp_path / "mail", *(tmp_path / "mail").rglob("*")]
+    assert built_in.count() == 1
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []

@@ -105,8 +105,9 @@ class Cli:
 def cli(tmp_path: Path, sqlite_template: Path) -> Cli:
     """A site as ``init`` makes it."""
     made = Cli(tmp_path / "site")
-    (made.folder / "var").mkdir(parents=True)
-    shutil.copyfile(sqlite_template, made.folder / "var" / "publisher.sqlite3")
+    made.folder.mkdir()
+    (made.folder / "var").mkdir(mode=0o700)
+    shutil.copy(sqlite_template, made.folder / "var" / "publisher.sqlite3")
     Cli(Path())("init", made.folder)
     return made
 
@@ -514,7 +515,7 @@ def test_flags_beat_environment_beats_file(cli: Cli, monkeypatch: pytest.MonkeyP
 
 def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     done = cli("check")
-    assert (done.code, done.out.count("ok ")) == (0, 7)
+    assert (done.code, done.out.count("ok ")) == (0, 8)
     (cli.folder / "entries").rmdir()
     (cli.folder / "templates" / "email").mkdir(parents=True)
     (cli.folder / "templates" / "email" / "digest.html").write_text("<p>\n{% for x in %}\n")
@@ -523,6 +524,47 @@ def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     assert not checks["templates"]["ok"]
     assert "email/digest.html:2" in checks["templates"]["text"]
     assert cli("check").code == 1
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """Every file and folder that others can do something with."""
+    paths = [folder, *folder.rglob("*")]
+    return {str(path): f"{path.stat().st_mode:o}" for path in paths if path.stat().st_mode & 0o077}
+
+
+def test_nobody_else_reads_var(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        cli = Cli(tmp_path / "site")
+        cli.ok("init", cli.folder)
+        cli.write("one.txt", listing("Harbour news", [1]))
+        cli.ok("tick")
+        cli.ok("send", "weekly", "--test", "me@example.org")
+    finally:
+        os.umask(before)
+    assert len(list((cli.folder / "var" / "mailbox" / "new").iterdir())) == 1
+    assert modes(cli.folder / "var") == {}
+    assert (cli.folder / "public").stat().st_mode & 0o777 == 0o755
+    assert (cli.folder / "public" / "feeds" / "all.atom").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_fresh_var_is_private_without_init(cli: Cli) -> None:
+    shutil.rmtree(cli.folder / "var")
+    cli.ok("entries", "list")
+    assert modes(cli.folder / "var") == {}
+
+
+def test_check_says_who_can_read_what_is_private(cli: Cli) -> None:
+    var = cli.folder / "var"
+    for path, mode in ((var, 0o755), (var / "publisher.sqlite3", 0o644)):
+        usual = path.stat().st_mode
+        path.chmod(mode)
+        done = cli("check")
+        [line] = [line for line in done.out.splitlines() if line.startswith("BAD")]
+        assert (done.code, f"{path}: other users of this computer can read it" in line) == (1, True), line
+        subprocess.run(["sh", "-c", line.partition("run: ")[2]], check=True)
+        assert path.stat().st_mode == usual
+        assert cli("check").code == 0
 
 
 def test_a_broken_template_names_file_and_line(full: Cli) -> None:
@@ -559,6 +601,26 @@ def test_broken_files_say_where_and_the_rest_goes_through(cli: Cli) -> None:
     titles = {entry["title"] for entry in cli.json("entries", "list")["entries"]}
     assert {"Good one", "Another", "Fine"} <= titles
     assert all(re.match(r"skipped .+?: .+", line) for line in cli("pickup").err.splitlines())
+
+
+def test_bad_names_stop_no_other_and_break_no_line(cli: Cli) -> None:
+    entries = cli.folder / "entries"
+    cli.write("good.txt", listing("Harbour news", [1]))
+    (entries / "loop.txt").symlink_to("loop.txt")
+    (entries / "two\nlines\x1b[2J.pdf").write_text("x")
+    with open(os.fsencode(entries) + b"/caf\xe9.txt", "w") as file:
+        file.write("x")
+    done = cli("pickup")
+    assert (done.code, "1 new" in done.out) == (1, True)
+    assert len(done.err.splitlines()) == 3
+    assert done.err.isascii()
+    assert "\x1b" not in done.err
+    assert r"two\nlines\x1b[2J.pdf" in done.err
+    assert r"caf\xe9.txt: its name is not valid UTF-8" in done.err
+    document = real("--site", str(cli.folder), "pickup", "--json")
+    assert len(json.loads(document.stdout)["rejected"]) == 3
+    named = real("--site", str(cli.folder), "pickup", os.fsdecode(os.fsencode(entries) + b"/caf\xe9.txt"))
+    assert (named.returncode, "Traceback" in named.stderr) == (1, False)
 
 
 # The disk and the database
@@ -659,6 +721,28 @@ def test_a_closed_pipe_is_no_traceback(full: Cli) -> None:
     )
     assert done.stdout == "{"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("where", [">&-", ">/dev/full", "1</dev/null", ">/dev/full 2>&1", ">&- 2>&-"])
+def test_nowhere_to_write_to_is_no_traceback(full: Cli, where: str) -> None:
+    for words in ("entries list", "entries list --json", "pickup --help", "send weekly --yes"):
+        done = subprocess.run(
+            ["bash", "-c", f'{sys.executable} -m feed_publisher --site "{full.folder}" {words} {where}'],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": ""},
+            check=False,
+        )
+        assert done.returncode == 1, (words, done)
+        said = r"error: (stdout is closed|the output cannot be written).+\n"
+        assert re.fullmatch("" if "2>&" in where else said, done.stderr), (words, done.stderr)
+
+
+def test_a_reader_that_went_away_is_silence(full: Cli) -> None:
+    script = f'{sys.executable} -m feed_publisher --site "{full.folder}" entries list | true; exit ${{PIPESTATUS[0]}}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 # The example

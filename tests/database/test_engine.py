@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
-from feed_publisher.domain.errors import ForeignDatabaseError, StorageError
+from feed_publisher.domain.errors import ConfigError, ForeignDatabaseError, StorageError
 
 Opener = Callable[[str], Database]
 
@@ -213,3 +214,78 @@ def test_a_server_that_is_not_there(open_database: Opener, tmp_path: Path) -> No
 def test_an_address_through_a_unix_socket(postgres_socket: str, open_database: Opener) -> None:
     with open_database(f"postgresql://tester@/postgres?host={postgres_socket}").read() as connection:
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == "tester"
+
+
+# --- addresses and secrets
+
+
+@pytest.mark.parametrize("url", ["not a url", "postgresql://me:s3cret@host:five/x", "://", "s3cret", "http//x"])
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^database\.url: is not the address of a database; write postgresql:"
+    ) as caught:
+        Database(url)
+    assert "s3cret" not in f"{caught.value!s} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgres", "sqlite+aiosqlite", "postgresql+psycopg2", "oracle", "mssql"])
+def test_other_databases_are_refused(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"is not a database we know; write postgresql://user@host/name") as caught:
+        Database(f"{kind}://me:s3cret@host/x")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_with_an_at_sign_is_not_taken_for_a_host() -> None:
+    with pytest.raises(ConfigError, match="as %40") as caught:
+        Database("postgresql://me:p@s3cret@host/x")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "me:s3cret@127.0.0.1:1/x",
+        "127.0.0.1:1/x?user=u&password=s3cret",
+        "me:s3cret@127.0.0.1:1/x?nonsense=s3cret",
+        "127.0.0.1:1/x?user=u&password=s3cret&password=s3cret",
+    ],
+)
+def test_no_error_shows_a_password(rest: str, open_database: Opener) -> None:
+    database = open_database(f"postgresql://{rest}")
+    with pytest.raises(StorageError) as caught:
+        migrate(database, NOW)
+    known = str(caught.value) if "nonsense" not in rest else str(caught.value).replace("nonsense=s3cret", "")
+    assert "s3cret" not in known
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_postgres_without_its_extra_is_one_line() -> None:
+    script = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from feed_publisher.adapters.database.engine import Database\n"
+        "from feed_publisher.domain.errors import ConfigError\n"
+        "try: Database('postgresql://me:s3cret@host/x')\n"
+        "except ConfigError as error: print(error)\n"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source},
+        check=True,
+    )
+    assert done.stdout.startswith("database.url: PostgreSQL needs the extra `postgres`; install it with: ")
+
+
+def test_a_new_file_is_ours_alone(tmp_path: Path, open_database: Opener) -> None:
+    before = os.umask(0)
+    try:
+        database = open_database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
+        migrate(database, NOW)
+        with database.durable() as connection:
+            connection.exec_driver_sql("DELETE FROM fact")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("one.sqlite3", "one.sqlite3-wal", "one.sqlite3-shm"), 0o600)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from database_world import DAY, HOUR, NOW, World, article, count_unnumbered
+from sqlalchemy import Engine, event
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.domain.errors import InputError, NotFoundError
@@ -19,6 +21,16 @@ from feed_publisher.ports import FeedFile, Page, SourceDocument
 def only(world: World) -> Entry:
     (entry,) = world.entries.page(Page())
     return entry
+
+
+@contextmanager
+def watching(note: Callable[..., None]) -> Iterator[None]:
+    """``note`` is called after each statement of any database, as SQLAlchemy's ``after_cursor_execute``."""
+    event.listen(Engine, "after_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "after_cursor_execute", note)
 
 
 # --- absorbing
@@ -98,6 +110,40 @@ def test_doubt_is_held_and_released_with_a_number_of_its_own(world: World) -> No
     found = world.issues.candidates(2, 3)
     assert [entry.number for entry, _ in found] == [held.number], "nobody's cursor has passed it"
     assert world.absorb(one, replace(one, summary="quite other words entirely here")).unchanged == 2
+
+
+def test_unchanged_entries_cost_no_statement_but_listing_and_topics(world: World) -> None:
+    drafts = [article(f"Old {n}", link=None, summary=f"words {n}") for n in range(700)]
+    world.absorb(*drafts)
+    written: list[tuple[str, int]] = []
+
+    def note(conn: object, cursor: object, statement: str, parameters: object, context: object, many: bool) -> None:
+        verb, *rest = statement.split()
+        if verb in ("INSERT", "UPDATE", "DELETE"):
+            table = next(word for word in rest if word not in ("INTO", "FROM"))
+            written.append((table, len(parameters) if many else 1))  # type: ignore[arg-type]
+
+    added = article("New", link=None, summary="quite another matter")
+    with watching(note):
+        absorbed = world.absorb(added, *drafts)
+    assert (len(absorbed.new), absorbed.changed, absorbed.unchanged) == (1, (), 700)
+    per_table = {table: sum(n for name, n in written if name == table) for table, _ in written}
+    per_table.pop("listing")
+    assert per_table.pop("entry_key") == 2
+    assert max(per_table.values()) <= 2, per_table
+
+
+def test_a_link_that_comes_later_is_stored_with_its_entry(world: World) -> None:
+    bare = article("One", link=None, summary="alpha beta gamma")
+    world.absorb(bare)
+    before = only(world)
+    linked = replace(bare, link="https://site.example/1", explicit_id="1")
+    assert world.absorb(linked).unchanged == 1
+    after = only(world)
+    assert (after.id, after.link, after.updated) == (before.id, "https://site.example/1", before.updated)
+    assert world.absorb(replace(linked, explicit_id=None)).unchanged == 1
+    assert len(world.absorb(replace(linked, link="https://site.example/2", explicit_id="2")).new) == 1
+    assert world.absorb(linked, replace(linked, link="https://site.example/2", explicit_id="2")).unchanged == 2
 
 
 def test_feed_only_entries_get_no_number(world: World) -> None:

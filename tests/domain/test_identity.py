@@ -7,14 +7,19 @@ from feed_publisher.domain.identity import (
     Key,
     KeyKind,
     Likeness,
+    adopted,
+    adopted_key,
     canonical_link,
     identifying_link,
     is_textual,
     keys_of,
+    moved_host,
     normalise,
     plain,
     retitled,
     same_authors,
+    same_title,
+    same_titled,
     summary_likeness,
 )
 from feed_publisher.domain.model import Draft
@@ -289,3 +294,74 @@ def test_retitled(summary, apart, authors, is_):
 
 def test_two_empty_summaries_tell_nothing():
     assert retitled(draft("New"), "Old", (), "", 0) is Likeness.OTHER
+
+
+@pytest.mark.parametrize(
+    ("summary", "apart", "is_"),
+    [
+        (TEN, 0, Likeness.SAME),
+        (TEN.replace("ten", "eleven"), -2, Likeness.SAME),
+        (TEN, 3, Likeness.DOUBT),
+        (TEN.replace("eight nine ten", "a b c"), 0, Likeness.DOUBT),
+        (TEN.replace("eight nine ten", "a b c"), 3, Likeness.OTHER),
+        (TEN.replace("six seven eight nine ten", "a b c d e"), 0, Likeness.OTHER),
+        ("", 1, Likeness.DOUBT),
+        ("?!", 1, Likeness.DOUBT),
+        ("", 3, Likeness.OTHER),
+    ],
+)
+def test_same_titled(summary, apart, is_):
+    assert same_titled(draft("New", authors=("Ann",), summary=TEN), summary, apart) is is_
+
+
+@pytest.mark.parametrize(
+    ("summary", "in_its_place", "is_"),
+    [
+        (TEN, False, Likeness.SAME),
+        (TEN.replace("eight nine ten", "a b c"), True, Likeness.DOUBT),
+        (TEN.replace("six seven eight nine ten", "a b c d e"), True, Likeness.OTHER),
+        ("", True, Likeness.SAME),
+        ("", False, Likeness.DOUBT),
+    ],
+)
+def test_adopted(summary, in_its_place, is_):
+    assert adopted(draft("New", summary=TEN), summary, in_its_place) is is_
+
+
+def test_adoption_belongs_to_a_title_and_byline_of_a_source():
+    one = adopted_key(draft("Tide", authors=("Ann",), summary="x"), "a")
+    assert one == adopted_key(draft("TIDE", authors=("ann",), link="https://mag.example/1"), "a")
+    assert one != adopted_key(draft("Tide", authors=("Ann",)), "b")
+    assert one != adopted_key(draft("Tide", authors=("Bo",)), "a")
+    assert one not in keys_of(draft("Tide", authors=("Ann",), summary="x"), "a")
+
+
+def test_same_title():
+    assert same_title(draft("The Tide!"), "the  tide")
+    assert not same_title(draft("!"), "?")
+    assert not same_title(draft("!"), "Tide")
+
+
+@pytest.mark.parametrize(
+    ("link", "moved"),
+    [
+        ("http://www.new.example/a/1/", True),
+        ("https://mag.example/a/1", False),
+        ("https://new.example/a/2", False),
+        ("https://new.example/a/1?p=2", False),
+        ("https://new.example/", False),
+        (None, False),
+        ("a/1", False),
+    ],
+)
+def test_moved_host(link, moved):
+    assert moved_host(link, "https://mag.example/a/1") is moved
+    assert moved_host("https://mag.example/a/1", link) is moved
+    assert not moved_host(link, "https://mag.example/")
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=20))
+def test_ascii_is_reduced_as_any_other_text(text):
+    """Beside a letter that is not ASCII, the same marks take the slower way."""
+    assert plain(text + " é") == f"{plain(text)} é".strip()
+    assert normalise(text + " é") == f"{normalise(text)} é".strip()

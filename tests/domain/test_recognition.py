@@ -353,6 +353,170 @@ def test_decisions_follow_the_listing():
     assert [d.draft.place for d in Shelf().read(drafts)] == [0, 1, 2, 3]
 
 
+# --- the same title and byline
+
+
+def column(summary: str, place: int = 0, **more: object) -> Draft:
+    return draft("Column", place, **({"authors": ("Ann",), "summary": summary} | more))
+
+
+THIRD = "Kings rarely count their own ships because somebody else is paid to do that for them."
+CORRECTED = LONG.replace("noon", "night")
+HALF = " ".join([*LONG.split()[:14], "but", "nobody", "there", "was", "told"])
+
+
+@pytest.mark.parametrize("order", [(OTHER, LONG), (LONG, OTHER), (OTHER,)])
+def test_a_second_column_is_held_above_below_or_instead_of_the_first(order):
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    drafts = [column(summary, place) for place, summary in enumerate(order)]
+    decisions = {d.draft.summary: d for d in shelf.read(drafts)}
+    assert (decisions[OTHER].verb, decisions[OTHER].known) == (HOLD, None)
+    assert "another summary" in decisions[OTHER].reason
+    assert all(d.verb is KEEP for summary, d in decisions.items() if summary != OTHER)
+    assert [shelf.entries[n].summary for n in (1, 2)] == [LONG, OTHER]
+    assert set(shelf.verbs(drafts)) == {KEEP}
+    assert shelf.verbs([column(THIRD), column(OTHER, 1), column(LONG, 2)]) == [HOLD, KEEP, KEEP]
+    assert shelf.verbs([column(LONG), column(THIRD, 1)]) == [KEEP, KEEP]
+
+
+def test_the_likest_of_several_columns_is_the_known_one_corrected():
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    assert shelf.verbs([column(HALF), column(CORRECTED, 1)]) == [HOLD, CHANGE]
+    assert shelf.entries[1].summary == CORRECTED
+
+
+def test_a_held_column_corrected_is_not_held_again():
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    shelf.read([column(OTHER), column(LONG, 1)])
+    assert shelf.verbs([column(OTHER + " Twice."), column(LONG, 1)]) == [CHANGE, KEEP]
+    assert shelf.entries[2].summary == OTHER + " Twice."
+
+
+def test_a_summary_removed_added_or_corrected_is_a_change():
+    shelf = Shelf()
+    read = [shelf.verbs([column(summary)]) for summary in (LONG, "", OTHER, OTHER + " Twice.")]
+    assert read == [[NEW], [CHANGE], [CHANGE], [CHANGE]]
+    assert len(shelf.entries) == 1
+
+
+# --- another byline
+
+
+@pytest.mark.parametrize(("before", "after"), [((), ("Ann",)), (("Ann",), ("Ann", "Bo")), (("Ann",), ())])
+def test_another_byline_in_its_place_is_a_change(before, after):
+    shelf = Shelf()
+    shelf.read([column(LONG, authors=before), draft("Last", 1)])
+    now = [draft("New", 0, summary=OTHER), column(LONG, 1, authors=after), draft("Last", 2)]
+    assert shelf.verbs(now) == [NEW, CHANGE, KEEP]
+    assert shelf.verbs(now) == [KEEP, KEEP, KEEP]
+    assert shelf.entries[1].authors == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verb"),
+    [("", "", HOLD), (LONG, "", HOLD), ("", LONG, HOLD), (LONG, HALF, HOLD), (LONG, OTHER, NEW)],
+)
+def test_another_byline_and_another_or_no_summary(before, after, verb):
+    shelf = Shelf()
+    shelf.read([column(before)])
+    assert shelf.verbs([column(after, authors=("Bo",))]) == [verb]
+    assert shelf.verbs([column(after, authors=("Bo",))]) == [KEEP]
+
+
+def test_another_byline_far_from_its_place_is_held():
+    shelf = Shelf()
+    shelf.read([column(LONG), *(draft(f"T {n}", n) for n in range(1, 6))])
+    now = [*(draft(f"T {n}", n - 1) for n in range(1, 6)), column(LONG, 5, authors=("Bo",))]
+    assert shelf.verbs(now) == [KEEP] * 5 + [HOLD]
+
+
+# --- ids and links that come later
+
+LINK = "https://mag.example/column/1"
+
+
+@pytest.mark.parametrize("more", [{"link": LINK}, {"explicit_id": "1"}, {"link": LINK, "explicit_id": "1"}])
+@pytest.mark.parametrize("summary", [LONG, LONG.replace("noon", "night"), ""])
+def test_an_id_or_link_that_comes_later_is_stored_with_the_entry(more, summary):
+    shelf = Shelf()
+    shelf.read([column(LONG if summary else "")])
+    assert shelf.verbs([column(summary, **more)]) == [CHANGE if summary not in ("", LONG) else KEEP]
+    assert shelf.verbs([draft("Renamed", summary=OTHER, **more)])[0] is CHANGE
+    assert len(shelf.entries) == 1
+
+
+def test_once_it_has_an_id_or_link_the_next_of_its_title_is_new():
+    for more, next_ones in (
+        ({"explicit_id": "1"}, {"explicit_id": "2"}),
+        ({"link": LINK}, {"link": LINK + "1"}),
+        ({"link": LINK}, {"explicit_id": "2"}),
+    ):
+        shelf = Shelf()
+        shelf.read([column(LONG)])
+        shelf.read([column(LONG, **more)])
+        assert shelf.verbs([column(LONG, **next_ones)]) == [NEW]
+
+
+@pytest.mark.parametrize(("summary", "verb"), [(HALF, HOLD), (OTHER, NEW), ("", KEEP)])
+def test_a_first_link_with_another_summary(summary, verb):
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    assert shelf.verbs([column(summary, link=LINK)]) == [CHANGE if verb is KEEP else verb]
+
+
+def test_a_first_link_in_another_document_without_summaries_is_held():
+    shelf = Shelf()
+    shelf.read([column("")])
+    assert shelf.verbs([column("", link=LINK)], document="other.md") == [HOLD]
+    assert shelf.verbs([column("", link=LINK)], document="other.md") == [KEEP]
+
+
+def test_a_first_link_in_another_source_is_another_article():
+    shelf = Shelf()
+    shelf.read([column(LONG)], "a")
+    assert shelf.verbs([column(LONG, link=LINK)], "b") == [NEW]
+
+
+def test_two_of_one_text_with_first_links_are_both_doubted():
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    assert shelf.verbs([column(LONG, link=LINK + "2"), column(LONG, 1, link=LINK)]) == [HOLD, HOLD]
+    assert shelf.verbs([column(LONG, link=LINK + "2"), column(LONG, 1, link=LINK)]) == [KEEP, KEEP]
+
+
+def test_the_one_with_the_very_text_gets_the_link():
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    drafts = [column(CORRECTED, link=LINK + "2"), column(LONG, 1, link=LINK)]
+    assert shelf.verbs(drafts) == [HOLD, KEEP]
+    assert shelf.keys[Key("", KeyKind.LINK, "//mag.example/column/1")] == 1
+
+
+def test_an_entry_still_listed_by_its_text_gets_no_link_of_another():
+    shelf = Shelf()
+    shelf.read([column(LONG)])
+    assert shelf.verbs([column(LONG, link=LINK), column(LONG, 1)]) == [NEW, KEEP]
+
+
+@pytest.mark.parametrize(
+    ("link", "summary", "verb"),
+    [
+        ("https://new.example/column/1", LONG, KEEP),
+        ("https://new.example/column/1", OTHER, NEW),
+        ("https://new.example/column/2", LONG, NEW),
+        ("https://mag.example/column/2", LONG, NEW),
+    ],
+)
+def test_links_that_moved_to_another_domain(link, summary, verb):
+    shelf = Shelf()
+    shelf.read([column(LONG, link=LINK)])
+    assert shelf.verbs([column(summary, link=link)]) == [verb]
+    assert shelf.verbs([column(summary, link=link)]) == [KEEP]
+
+
 # --- for any document
 
 ids = st.sampled_from([None, "1", "2", "urn:x:1", "https://mag.example/1"])
@@ -394,4 +558,18 @@ def test_after_any_history_nothing_is_new_twice(before, drafts):
     shelf = Shelf()
     shelf.read(before)
     shelf.read(drafts)
-    assert not {d.verb for d in shelf.read(drafts)} & {NEW}
+    assert not {d.verb for d in shelf.read(drafts)} & {NEW, HOLD}
+
+
+@given(st.lists(documents, max_size=4), documents)
+@settings(max_examples=200)
+def test_no_key_is_stored_twice_and_no_entry_is_corrected_twice_in_one_reading(history, drafts):
+    shelf = Shelf()
+    for before in history:
+        shelf.read(before)
+    stored = set(shelf.keys)
+    decisions = shelf.read(drafts)
+    assert not stored & {key for d in decisions for key in d.keys}
+    changed = [d.known.number for d in decisions if d.known and d.verb is CHANGE]
+    assert len(changed) == len(set(changed))
+    assert not any(d.keys for d in shelf.read(drafts) if d.verb is KEEP)

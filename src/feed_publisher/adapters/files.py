@@ -1,4 +1,4 @@
-"""Folders on disk: sources that are read, feed files that are written atomically."""
+"""Folders on disk: sources that are read, feed files that are written atomically, folders that are ours alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ SETTLED_AFTER = 0.3
 """Seconds since the last change of a file after which nobody is taken to be writing it."""
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder that only this user can read; one that is there keeps its mode (`check` tells). Raises OSError."""
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 class DiskSources:
     """ports.SourceFiles: a folder with all its sub-folders, or one named file."""
 
@@ -26,6 +33,8 @@ class DiskSources:
     def scan(self, location: str, now: datetime) -> tuple[list[FoundFile], list[Problem]]:
         """Files in order of name; hidden ones and editors' back-ups are passed over without a word."""
         root = self._site / location
+        if not _is_text(str(root)):
+            return [], [_problem(str(root), _NOT_TEXT)]
         if root.is_file():
             return [_found(root, root.name, os.stat(root), now)], []
         if not root.is_dir():
@@ -39,36 +48,59 @@ class DiskSources:
     def _walk(self, folder: Path, prefix: str, now: datetime, found: list[FoundFile], problems: list[Problem]) -> None:
         try:
             with os.scandir(folder) as items:
-                for item in items:
-                    name = prefix + item.name
-                    if item.name.startswith((".", "~", "#")) or item.name.endswith(("~", ".swp", ".tmp", ".part")):
-                        continue
-                    if item.is_dir(follow_symlinks=False):
-                        self._walk(folder / item.name, name + "/", now, found, problems)
-                    elif item.is_file():
-                        self._note(item, name, now, found, problems)
+                wanted = [item for item in items if not _is_hidden(item.name)]
         except OSError as error:
-            problems.append(Problem(where=str(folder), reason=f"cannot be read: {error.strerror}"))
+            problems.append(_problem(str(folder), f"cannot be read: {error.strerror}"))
+            return
+        for item in wanted:
+            name = prefix + item.name
+            try:
+                if item.is_dir(follow_symlinks=False) and _is_text(item.name):
+                    self._walk(folder / item.name, name + "/", now, found, problems)
+                elif refusal := self._refusal(item, name):
+                    problems.append(_problem(item.path, refusal))
+                else:
+                    found.append(_found(Path(item.path), name, item.stat(), now))
+            except OSError as error:
+                problems.append(_problem(item.path, f"cannot be read: {error.strerror}"))
 
-    def _note(
-        self, item: os.DirEntry[str], name: str, now: datetime, found: list[FoundFile], problems: list[Problem]
-    ) -> None:
+    def _refusal(self, item: os.DirEntry[str], name: str) -> str:
+        """Why an item is passed over, or ""."""
+        if not _is_text(item.name):
+            return _NOT_TEXT
+        if item.is_dir():
+            return "linked folders are not followed; move the folder here, or make it one of [[sources]]"
+        if not item.is_file():
+            return "the file it links to is not there" if item.is_symlink() else "is neither a file nor a folder"
         if Path(item.name).suffix.lower() not in self._suffixes:
-            known = ", ".join(sorted(self._suffixes))
-            problems.append(Problem(where=item.path, reason=f"is none of {known}; rename it or move it away"))
-            return
-        if len(name) > MAX_NAME:
-            problems.append(
-                Problem(where=item.path, reason=f"its name is longer than {MAX_NAME} characters; shorten it")
-            )
-            return
-        found.append(_found(Path(item.path), name, item.stat(), now))
+            return f"is none of {', '.join(sorted(self._suffixes))}; rename it or move it away"
+        return f"its name is longer than {MAX_NAME} characters; shorten it" if len(name) > MAX_NAME else ""
 
     def read(self, path: str) -> bytes:
         try:
             return Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", path) from error
+
+
+_NOT_TEXT = "its name is not valid UTF-8; rename it"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~", "#")) or name.endswith(("~", ".swp", ".tmp", ".part"))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored and shown: the system hands over other bytes as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _problem(path: str, reason: str) -> Problem:
+    return Problem(where=os.fsencode(path).decode("utf-8", "backslashreplace"), reason=reason)
 
 
 def _found(path: Path, name: str, stat: os.stat_result, now: datetime) -> FoundFile:

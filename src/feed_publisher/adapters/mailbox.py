@@ -19,6 +19,7 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from feed_publisher.adapters.files import private_folder
 from feed_publisher.domain.errors import NotFoundError
 
 SIZE_CAP = 25 * 1024 * 1024
@@ -66,7 +67,7 @@ class BuiltinMailbox:
     async def start(self) -> int:
         """Listen on 127.0.0.1; the port. Start it once."""
         for name in ("tmp", "new", "cur"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder / name)
         self._server = await asyncio.get_running_loop().create_server(self._protocol, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -144,9 +145,15 @@ class _Keeper:
         name = f"{time.time_ns():020d}.{os.getpid()}.{next(self._numbers):06d}"
         trace = f"Return-Path: <{mail_from}>\r\nDelivered-To: {to}\r\n".encode("utf-8", "surrogateescape")
         draft = self._folder / "tmp" / name
-        draft.write_bytes(trace + content)
+        with open(draft, "wb", opener=_private) as file:
+            file.write(trace + content)
         draft.rename(self._folder / "new" / name)
         return name
+
+
+def _private(path: str, flags: int) -> int:
+    """Mails hold addresses and links that need no password."""
+    return os.open(path, flags, 0o600)
 
 
 def _summary(id: str, path: Path) -> MailSummary:

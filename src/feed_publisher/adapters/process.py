@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
+from feed_publisher.adapters.files import private_folder
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.ports import Process
 
@@ -36,7 +37,7 @@ class Owner:
 
     def __enter__(self) -> Owner:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
             self._file = os.open(self._path(self.name), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -32,6 +34,7 @@ def check(place: Place, out: Out) -> None:
         checks: list[tuple[str, Callable[[App], str]]] = [
             ("settings", _settings),
             ("database", _database),
+            ("privacy", _privacy),
             ("templates", _templates),
             ("sources", _sources),
             ("feeds", _feeds),
@@ -65,6 +68,23 @@ def _settings(app: App) -> str:
 
 def _database(app: App) -> str:
     return f"{app.database.name} is current, {app.desk.happened().entries} articles"
+
+
+def _privacy(app: App) -> str:
+    """var/ and the database hold every address, and the keys of the links in mails."""
+    folder = app.folder / "var"
+    if _others_may(folder):
+        command = f"chmod -R go= {shlex.quote(str(folder))}"
+        raise InputError(f"other users of this computer can read it; run: {command}", str(folder))
+    file = Path(app.database.name)
+    if app.database.is_sqlite and file.is_file() and _others_may(file):
+        command = f"chmod go= {shlex.quote(str(file))}*"
+        raise InputError(f"other users of this computer can read it; run: {command}", str(file))
+    return f"no other user of this computer can read {folder}" + (" or the database" if app.database.is_sqlite else "")
+
+
+def _others_may(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & 0o007)
 
 
 def _templates(app: App) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from feed_publisher.domain.issue import Books
 from feed_publisher.domain.model import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Bytes of a file's name that are not UTF-8; JSON can hold them, stdout cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Out:
 
     def document(self, value: object) -> None:
         if self.json:
-            click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+            text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+            click.echo(_HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text))
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Columns as wide as the terminal allows; plain tabs when piped."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 import click
 
 from feed_publisher.cli.main import COMMANDS, help_text
 from feed_publisher.domain.errors import FeedPublisherError
+from feed_publisher.domain.model import escaped
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE)
+"""What writing to stdout ends with; errors of files bring a name, and are translated where they happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,30 @@ def cli(ctx: click.Context, site: Path, overrides: tuple[str, ...]) -> None:
 
 def run() -> None:
     """Run the command that the arguments name."""
+    if sys.stdout is None:  # so Python starts when the shell has closed it
+        _fail("stdout is closed; send it to a file, or to /dev/null", 1)
     try:
         cli(prog_name="feed-publisher", standalone_mode=True)
     except FeedPublisherError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _silence(sys.stdout)
+        _fail(f"the output cannot be written: {error.strerror}", 1)
+
+
+def _fail(words: str, code: int) -> NoReturn:
+    try:
+        click.echo(f"error: {escaped(words)}", err=True)
+    except OSError:
+        _silence(sys.stderr)
+    sys.exit(code)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let the rest go nowhere, else Python complains about it when it ends."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -49,14 +49,16 @@ IGNORED = "/var/\n/public/\n"
 @with_out
 def init(folder: Path, out: Out) -> None:
     """Make a new site in FOLDER: settings, an entries/ folder, a database."""
+    from feed_publisher.adapters.files import private_folder
     from feed_publisher.app import App
     from feed_publisher.config import FILE
 
     if (folder / FILE).exists():
         raise InputError(f"has a site already; change its {FILE}, or name another folder", str(folder))
     try:
-        for name in ("entries", "templates", "var", "public"):
+        for name in ("entries", "templates", "public"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        private_folder(folder / "var" / "run")
         (folder / FILE).write_text(TOML)
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text(IGNORED)

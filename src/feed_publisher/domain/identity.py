@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from feed_publisher.domain.model import Draft
@@ -54,6 +55,8 @@ NEIGHBOURHOOD = 2
 
 def plain(text: str) -> str:
     """Text without what is mere style: case, spacing, kinds of quotes and dashes, invisible characters."""
+    if text.isascii():
+        return " ".join(text.lower().translate(_STYLES).split())
     styled = _INVISIBLE.sub("", text).translate(_STYLES)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", styled).casefold())
     return " ".join(_INVISIBLE.sub("", folded).translate(_STYLES).split())
@@ -61,7 +64,10 @@ def plain(text: str) -> str:
 
 def normalise(text: str) -> str:
     """Text reduced to its words: no punctuation either. Currencies, +, % and # stay: "C++" is not "C"."""
-    return " ".join(_NO_WORD.sub(_word_part, plain(text)).split())
+    reduced = plain(text)
+    if reduced.isascii():
+        return " ".join(reduced.translate(_ASCII_PARTS).split())
+    return " ".join(_NO_WORD.sub(_word_part, reduced).split())
 
 
 def canonical_link(link: str) -> str:
@@ -114,6 +120,11 @@ def title_key(draft: Draft, source: str) -> Key:
     return Key(source, KeyKind.TITLE, _hash(normalise(draft.title) or draft.title, *_names(draft.authors)))
 
 
+def adopted_key(draft: Draft, source: str) -> Key:
+    """Tells that the entry of this title and byline has got an id or link since: the next one is another article."""
+    return Key(source, KeyKind.TEXT, _hash("adopted", title_key(draft, source).value))
+
+
 def link_title_key(draft: Draft) -> Key:
     """The key of a doubtful draft: it has the link of another article but a title of its own."""
     return Key(SITE, KeyKind.TEXT, _hash("link", identifying_link(draft.link) or "", normalise(draft.title)))
@@ -133,7 +144,7 @@ def summary_likeness(one: str, other: str) -> float:
 
 
 class Likeness(StrEnum):
-    """Whether a draft with a new title is an entry known under another title."""
+    """Whether a draft is an entry that no key of its own leads to."""
 
     SAME = "same"
     DOUBT = "doubt"
@@ -158,6 +169,52 @@ def retitled(draft: Draft, title: str, authors: tuple[str, ...], summary: str, p
     return Likeness.DOUBT if likeness >= DOUBTFUL and normalise(title) else Likeness.OTHER
 
 
+def same_title(draft: Draft, title: str) -> bool:
+    """Whether two titles have the same words; titles without any word are compared as they are written."""
+    return (normalise(draft.title) or draft.title) == (normalise(title) or title)
+
+
+def same_titled(draft: Draft, summary: str, places_apart: int) -> Likeness:
+    """Compare a draft without id and link with an entry of its title that is gone from the same listing.
+
+    The same entry, its byline corrected, when the summary is near-same at a neighbouring place. A summary that one
+    of them lacks tells nothing there, and a near-same one far away is no proof: both are doubts.
+    """
+    near = abs(places_apart) <= NEIGHBOURHOOD
+    if not comparable(draft.summary, summary):
+        return Likeness.DOUBT if near else Likeness.OTHER
+    likeness = summary_likeness(draft.summary, summary)
+    if likeness >= NEAR_SAME:
+        return Likeness.SAME if near else Likeness.DOUBT
+    return Likeness.DOUBT if likeness >= DOUBTFUL and near else Likeness.OTHER
+
+
+def adopted(draft: Draft, summary: str, in_its_place: bool) -> Likeness:
+    """Compare a draft with a first id or link with the entry that was known by this title and byline only.
+
+    ``in_its_place``: the entry is gone from a neighbouring place of the same listing.
+    """
+    if not comparable(draft.summary, summary):
+        return Likeness.SAME if in_its_place else Likeness.DOUBT
+    likeness = summary_likeness(draft.summary, summary)
+    if likeness >= NEAR_SAME:
+        return Likeness.SAME
+    return Likeness.DOUBT if likeness >= DOUBTFUL else Likeness.OTHER
+
+
+def comparable(one: str, other: str) -> bool:
+    """Whether both summaries have words, so that their likeness means anything."""
+    return bool(normalise(one) and normalise(other))
+
+
+def moved_host(link: str | None, other: str | None) -> bool:
+    """Whether two links differ in their host only, as when a site moves to another domain."""
+    paths = [
+        canonical.removeprefix("//").partition("/") for canonical in map(identifying_link, (link, other)) if canonical
+    ]
+    return len(paths) == 2 and paths[0][2] != "" and paths[0][1:] == paths[1][1:] and paths[0][0] != paths[1][0]
+
+
 def _text_key(draft: Draft) -> tuple[Key, ...]:
     if not draft.summary:
         return ()
@@ -173,6 +230,10 @@ def _word_part(match: re.Match[str]) -> str:
     return f" {character} " if category == "Sc" or character in "%#+" else " "
 
 
+_ASCII_PARTS = {code: _NO_WORD.sub(_word_part, chr(code)) for code in range(128) if _NO_WORD.fullmatch(chr(code))}
+"""What ``normalise`` makes of each ASCII mark: most texts need no slower way."""
+
+
 def _label(label: str) -> str:
     """A label of a host in Unicode, so that both ways of writing it are the same."""
     if not label.startswith("xn--"):
@@ -183,6 +244,7 @@ def _label(label: str) -> str:
         return label
 
 
+@lru_cache(4096)
 def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(normalise(name) for name in authors))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,15 @@ class FeedFormat(StrEnum):
     JSON = "json"
 
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls, separators of lines, turns of the writing direction, halves of characters."""
+
+
+def escaped(text: str) -> str:
+    """The text with backslash escapes for what would break a line, steer a terminal or fail to be written."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Something that could not be understood and was skipped alone."""
@@ -33,7 +43,8 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.reason}"
+        """One line of text, whatever the name of a file holds."""
+        return escaped(f"{self.where}: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from feed_publisher.domain.identity import (
     DOUBTFUL,
-    NEAR_SAME,
     NEIGHBOURHOOD,
     Key,
     KeyKind,
     Likeness,
+    adopted,
+    adopted_key,
+    comparable,
+    identifying_link,
+    is_textual,
     keys_of,
     link_title_key,
+    moved_host,
     normalise,
     plain,
     retitled,
+    same_title,
+    same_titled,
     summary_likeness,
     text_keys,
     title_key,
 )
+from feed_publisher.domain.merging import SAME_LINK, Article, merged
 from feed_publisher.domain.model import Draft
+
+CHOICE = ": release it if it is another article, else hide it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +70,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """``known`` is None for NEW and HOLD; ``keys`` are those to be stored with the entry.
+    """``known`` is None for NEW and HOLD; ``keys`` are those to be stored with the entry, none that is stored already.
 
     ``owned``: the known entry belongs to the source that was read; other sources only add topics.
     """
@@ -75,58 +85,60 @@ class Decision:
 
 def wanted_keys(drafts: Iterable[Draft], source: str) -> set[Key]:
     """All keys that ``recognise`` will ask for."""
-    return {
-        key for draft in drafts for key in (*keys_of(draft, source), *text_keys(draft, source), link_title_key(draft))
-    }
+    wanted: set[Key] = set()
+    for draft in drafts:
+        wanted.update(text_keys(draft, source))
+        if not is_textual(draft):
+            wanted.update((*keys_of(draft, source), link_title_key(draft), adopted_key(draft, source)))
+    return wanted
 
 
 def recognise(
     drafts: Sequence[Draft], source: str, known: Mapping[Key, Known], listed: Sequence[Listed]
 ) -> list[Decision]:
     """One decision per article of a document, in its order; the same article twice becomes one with both topics."""
-    articles, doubts = _merged(drafts, source)
-    found = [(draft, keys, _hit(draft, keys, known)) for draft, keys in articles]
-    still_there = {hit.number for _, _, hit in found if hit}
-    gone = {old.place: old for old in listed if old.known.number not in still_there}
-    places = {old.known.number: old.place for old in listed}
-    anchors = sorted(
-        (draft.place, draft.place - places[hit.number]) for draft, _, hit in found if hit and hit.number in places
-    )
-    decisions = [
-        _known(draft, keys, hit, source, known) if hit else _unknown(draft, keys, source, gone, _shift(draft, anchors))
-        for draft, keys, hit in found
-    ]
-    decisions += [_settle_doubt(doubt, known) for doubt in doubts]
+    found = [_found(article, known) for article in merged(drafts, source, known)]
+    unfound = (article for article, hit in found if hit is None and not article.textual)
+    rivals = Counter(key for article in unfound for key in text_keys(article.draft, source))
+    judge = _Judge(source, known, _Gone.of(found, listed), {hit.number for _, hit in found if hit}, rivals)
+    decisions = [judge.known_one(article, hit) if hit else judge.unknown(article) for article, hit in found]
     return sorted(decisions, key=lambda decision: decision.draft.place)
 
 
 def is_significant(draft: Draft, known: Known) -> bool:
     """Whether a reader would notice. Spacing, case and the style of quotes and dashes are minor, all else counts."""
     return (
-        plain(draft.title) != plain(known.title)
-        or [plain(name) for name in draft.authors] != [plain(name) for name in known.authors]
-        or plain(draft.summary) != plain(known.summary)
-        or plain(draft.content_html) != plain(known.content_html)
+        _differ(draft.title, known.title)
+        or len(draft.authors) != len(known.authors)
+        or any(_differ(one, other) for one, other in zip(draft.authors, known.authors, strict=True))
+        or _differ(draft.summary, known.summary)
+        or _differ(draft.content_html, known.content_html)
     )
 
 
-def _hit(draft: Draft, keys: tuple[Key, ...], known: Mapping[Key, Known]) -> Known | None:
-    by_link = not draft.explicit_id and not _is_textual(keys)
-    asked = (link_title_key(draft), *keys) if by_link else keys
-    return next((known[key] for key in asked if key in known), None)
+def _differ(one: str, other: str) -> bool:
+    return one != other and plain(one) != plain(other)
 
 
-def _known(draft: Draft, keys: tuple[Key, ...], hit: Known, source: str, known: Mapping[Key, Known]) -> Decision:
-    owned = hit.source == source
-    ids = tuple(key for key in keys if key.kind is KeyKind.ID)
-    if owned and ids and not any(key in known for key in ids) and _is_other_article(draft, hit):
-        reason = (
-            f"has the link of “{hit.title}”, but another id, title and summary: "
-            "release it if it is another article, else hide it"
-        )
-        return Decision(verb=Verb.HOLD, draft=draft, keys=ids, reason=reason)
-    verb = Verb.CHANGE if owned and is_significant(draft, hit) else Verb.KEEP
-    return Decision(verb=verb, draft=draft, keys=keys, known=hit, owned=owned)
+Found = tuple[Article, Known | None]
+
+
+def _found(article: Article, known: Mapping[Key, Known]) -> Found:
+    """The entry that the keys of an article lead to. Title and authors alone lead to no quite different summary."""
+    asked = article.keys
+    if not article.draft.explicit_id and not article.textual:
+        asked = (link_title_key(article.draft), *asked)
+    key = next((key for key in asked if key in known), None)
+    if key is None:
+        return article, None
+    hit = known[key]
+    if key.kind is KeyKind.TITLE and _is_unlike(article.draft, hit):
+        return article.without_title(f"has the title and authors of “{hit.title}” but another summary"), None
+    return article, hit
+
+
+def _is_unlike(draft: Draft, hit: Known) -> bool:
+    return comparable(draft.summary, hit.summary) and summary_likeness(draft.summary, hit.summary) < DOUBTFUL
 
 
 def _is_other_article(draft: Draft, hit: Known) -> bool:
@@ -136,104 +148,173 @@ def _is_other_article(draft: Draft, hit: Known) -> bool:
     return summary_likeness(draft.summary, hit.summary) < DOUBTFUL
 
 
-def _unknown(draft: Draft, keys: tuple[Key, ...], source: str, gone: dict[int, Listed], shift: int) -> Decision:
-    """``gone`` holds, by their former places, the entries that the document no longer lists as they were."""
-    if _is_textual(keys):
-        for apart in sorted(range(-NEIGHBOURHOOD, NEIGHBOURHOOD + 1), key=abs):
-            old = gone.get(draft.place - shift - apart)
-            if old is None:
-                continue
-            likeness = retitled(draft, old.known.title, old.known.authors, old.known.summary, apart)
-            if likeness is Likeness.SAME:
-                del gone[old.place]
-                return _known(draft, keys, old.known, source, {})
-            if likeness is Likeness.DOUBT:
-                reason = (
-                    f"may be “{old.known.title}” under a new title: release it if it is another article, else hide it"
-                )
-                return Decision(verb=Verb.HOLD, draft=draft, keys=keys, reason=reason)
-    return Decision(verb=Verb.NEW, draft=draft, keys=keys)
-
-
-Article = tuple[Draft, tuple[Key, ...]]
-
-
-def _merged(drafts: Sequence[Draft], source: str) -> tuple[list[Article], list[Decision]]:
-    """Drafts of one document that share a key become one, with both topics; those that contradict it are doubts."""
-    articles: list[Article] = []
-    doubts: dict[tuple[Key, ...], Decision] = {}
-    at: dict[Key, int] = {}
-    shared_links = _shared_links(drafts)
-    for draft in drafts:
-        keys = tuple(key for key in keys_of(draft, source) if key not in shared_links) or text_keys(draft, source)
-        index = next((at[key] for key in keys if key in at), None)
-        if index is None:
-            at.update((key, len(articles)) for key in keys)
-            articles.append((draft, keys))
-            continue
-        first, first_keys = articles[index]
-        if not _contradicts(draft, keys, first):
-            articles[index] = (_with_topics_of(first, draft), first_keys)
-            continue
-        doubt = _doubt(draft, keys, source)
-        same = doubts.get(doubt.keys)
-        doubts[doubt.keys] = replace(same, draft=_with_topics_of(same.draft, draft)) if same else doubt
-    return articles, list(doubts.values())
-
-
-def _with_topics_of(first: Draft, second: Draft) -> Draft:
-    return replace(first, topics=tuple(dict.fromkeys(first.topics + second.topics)))
-
-
-def _is_textual(keys: tuple[Key, ...]) -> bool:
-    return any(key.kind is KeyKind.TITLE for key in keys)
-
-
-def _contradicts(one: Draft, keys: tuple[Key, ...], other: Draft) -> bool:
-    """Whether a draft is hardly the article it shares a key with: titles and links are weaker than ids."""
-    likeness = summary_likeness(one.summary, other.summary)
-    if _is_textual(keys):
-        return bool(one.summary and other.summary) and likeness < NEAR_SAME
-    if one.explicit_id:
-        return False
-    return normalise(one.title) != normalise(other.title) and likeness < NEAR_SAME
-
-
-def _doubt(draft: Draft, keys: tuple[Key, ...], source: str) -> Decision:
-    if _is_textual(keys):
-        own_title = title_key(draft, source)
-        own_keys = tuple(key for key in keys if key != own_title)
-        what = "the title and authors of another article in the same listing but another summary"
-    else:
-        own_keys = (link_title_key(draft),)
-        what = "the link of another article in the same listing but another title"
-    reason = f"has {what}: release it if it is another article, else hide it"
-    return Decision(verb=Verb.HOLD, draft=draft, keys=own_keys, reason=reason)
-
-
-def _settle_doubt(doubt: Decision, known: Mapping[Key, Known]) -> Decision:
-    hit = next((known[key] for key in doubt.keys if key in known), None)
-    return replace(doubt, verb=Verb.KEEP, known=hit) if hit else doubt
-
-
-def _shared_links(drafts: Sequence[Draft]) -> set[Key]:
-    """Link keys that several ids of one document share: a link to the front page identifies nothing."""
-    pairs = {
-        (key, draft.explicit_id)
-        for draft in drafts
-        if draft.explicit_id
-        for key in keys_of(draft, "")
-        if key.kind is KeyKind.LINK
-    }
-    counts = Counter(key for key, _ in pairs)
-    return {key for key, count in counts.items() if count > 1}
-
-
-def _shift(draft: Draft, anchors: list[tuple[int, int]]) -> int:
-    """By how many places the listing moved near this draft since it was last read.
+@dataclass(slots=True)
+class _Gone:
+    """The entries that the document no longer lists as they were, by their former places.
 
     ``anchors`` are (place, shift) of the entries known at both times, in order.
     """
-    index = bisect_left(anchors, (draft.place, 0))
-    near = anchors[max(0, index - 1) : index + 1]
-    return min(near, key=lambda anchor: abs(anchor[0] - draft.place))[1] if near else 0
+
+    by_place: dict[int, Listed]
+    by_title: dict[str, list[Listed]]
+    anchors: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, found: Sequence[Found], listed: Sequence[Listed]) -> _Gone:
+        still_there = {hit.number for _, hit in found if hit}
+        places = {old.known.number: old.place for old in listed}
+        anchors = sorted(
+            (article.draft.place, article.draft.place - places[hit.number])
+            for article, hit in found
+            if hit and hit.number in places
+        )
+        gone = cls({}, {}, anchors)
+        for old in listed:
+            if old.known.number not in still_there:
+                gone.by_place[old.place] = old
+                gone.by_title.setdefault(normalise(old.known.title), []).append(old)
+        return gone
+
+    def take(self, hit: Known) -> None:
+        """It was found: no other draft is this entry."""
+        titled = self.by_title.get(normalise(hit.title), [])
+        for old in [old for old in titled if old.known.number == hit.number]:
+            titled.remove(old)
+            if self.by_place.get(old.place) is old:
+                del self.by_place[old.place]
+
+    def near(self, draft: Draft) -> Iterator[tuple[Listed, int]]:
+        """Those at neighbouring places with the distance, nearest first."""
+        at = draft.place - self._shift(draft)
+        for apart in sorted(range(-NEIGHBOURHOOD, NEIGHBOURHOOD + 1), key=abs):
+            if at - apart in self.by_place:
+                yield self.by_place[at - apart], apart
+
+    def titled(self, draft: Draft) -> list[tuple[Listed, int]]:
+        """A few of its title, wherever they were, with the distance, nearest first."""
+        titled = self.by_title.get(normalise(draft.title), [])
+        at = draft.place - self._shift(draft)
+        apart = [(old, at - old.place) for old in titled if same_title(draft, old.known.title)]
+        return sorted(apart, key=lambda pair: abs(pair[1]))[: 2 * NEIGHBOURHOOD + 1]
+
+    def _shift(self, draft: Draft) -> int:
+        """By how many places the listing moved near this draft since it was last read."""
+        index = bisect_left(self.anchors, (draft.place, 0))
+        near = self.anchors[max(0, index - 1) : index + 1]
+        return min(near, key=lambda anchor: abs(anchor[0] - draft.place))[1] if near else 0
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Decides about the articles of one document.
+
+    ``taken``: numbers of the entries that its keys lead to. ``rivals`` counts by their text keys the articles whose
+    id or link is unknown: two of one text cannot both be the entry that was known by it.
+    """
+
+    source: str
+    known: Mapping[Key, Known]
+    gone: _Gone
+    taken: set[int]
+    rivals: Counter[Key]
+    decided: set[int] = field(default_factory=set)
+
+    def known_one(self, article: Article, hit: Known, more: tuple[Key, ...] = ()) -> Decision:
+        draft, owned = article.draft, hit.source == self.source
+        ids = tuple(key for key in article.keys if key.kind is KeyKind.ID)
+        if owned and ids and not more and self._new(ids) == ids and _is_other_article(draft, hit):
+            return self._held(Article(draft, ids), f"has the link of “{hit.title}”, but another id, title and summary")
+        # Two drafts that lead to one entry must not correct each other at each reading.
+        first = hit.number not in self.decided
+        self.decided.add(hit.number)
+        verb = Verb.CHANGE if owned and first and is_significant(draft, hit) else Verb.KEEP
+        return Decision(verb=verb, draft=draft, keys=self._new((*article.keys, *more)), known=hit, owned=owned)
+
+    def unknown(self, article: Article) -> Decision:
+        if article.doubt == SAME_LINK:
+            return self._held(article, article.doubt)
+        if article.doubt or article.textual:
+            return self._by_place(article)
+        return self._adopted(article) or self._moved(article)
+
+    def _by_place(self, article: Article) -> Decision:
+        """Compare with the entries that are gone from this document."""
+        doubt = article.doubt
+        for old, likeness in self._likenesses(article):
+            if likeness is Likeness.SAME:
+                self._take(old.known)
+                return self.known_one(article, old.known)
+            if likeness is Likeness.DOUBT:
+                doubt = doubt or _may_be(article.draft, old.known)
+        return self._held(article, doubt) if doubt else self._new_one(article)
+
+    def _likenesses(self, article: Article) -> Iterator[tuple[Listed, Likeness]]:
+        draft = article.draft
+        for old, apart in self.gone.titled(draft):
+            yield old, same_titled(draft, old.known.summary, apart)
+        if article.doubt:
+            return  # its title is known: it is under no new one
+        for old, apart in self.gone.near(draft):
+            if not same_title(draft, old.known.title):
+                yield old, retitled(draft, old.known.title, old.known.authors, old.known.summary, apart)
+
+    def _adopted(self, article: Article) -> Decision | None:
+        """An entry formerly known by its text only, which has got an id or a link."""
+        draft, title = article.draft, title_key(article.draft, self.source)
+        adoption = adopted_key(draft, self.source)
+        texts = text_keys(draft, self.source)
+        hit = next((self.known[key] for key in texts if self._is_bare(self.known.get(key))), None)
+        if hit is None or adoption in self.known:
+            return None
+        near = next((old for old, apart in self.gone.titled(draft) if abs(apart) <= NEIGHBOURHOOD), None)
+        in_its_place = near is not None and near.known.number == hit.number
+        by_text = next((key for key in texts if key != title and self.known.get(key) == hit), None)
+        likeness = Likeness.SAME if by_text else adopted(draft, hit.summary, in_its_place)
+        if likeness is Likeness.SAME and self.rivals[by_text or title] > 1:
+            likeness = Likeness.DOUBT
+        if likeness is Likeness.SAME:
+            self._take(hit)
+            return self.known_one(article, hit, (adoption,))
+        return self._held(article, _may_be(draft, hit)) if likeness is Likeness.DOUBT else None
+
+    def _is_bare(self, hit: Known | None) -> bool:
+        """Whether it is an entry of this source without a link of its own that no other draft is."""
+        return (
+            hit is not None
+            and hit.source == self.source
+            and hit.number not in self.taken
+            and identifying_link(hit.link) is None
+        )
+
+    def _moved(self, article: Article) -> Decision:
+        """The same path on another host, under the same title, instead of an entry that is gone."""
+        draft = article.draft
+        titled = [] if draft.explicit_id else self.gone.titled(draft)
+        for old in (old.known for old, _ in titled):
+            if old.source != self.source or not moved_host(draft.link, old.link):
+                continue
+            likeness = adopted(draft, old.summary, in_its_place=False)
+            if likeness is Likeness.SAME:
+                self._take(old)
+                return self.known_one(article, old)
+            if likeness is Likeness.DOUBT:
+                return self._held(article, _may_be(draft, old))
+        return self._new_one(article)
+
+    def _take(self, hit: Known) -> None:
+        self.gone.take(hit)
+        self.taken.add(hit.number)
+
+    def _new_one(self, article: Article) -> Decision:
+        return Decision(verb=Verb.NEW, draft=article.draft, keys=self._new(article.keys))
+
+    def _held(self, article: Article, doubt: str) -> Decision:
+        return Decision(verb=Verb.HOLD, draft=article.draft, keys=self._new(article.keys), reason=doubt + CHOICE)
+
+    def _new(self, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+        return tuple(key for key in keys if key not in self.known)
+
+
+def _may_be(draft: Draft, known: Known) -> str:
+    changed = "with another byline, summary or link" if same_title(draft, known.title) else "under a new title"
+    return f"may be “{known.title}” {changed}"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from feed_publisher.domain.errors import ForeignDatabaseError, StorageError
+from feed_publisher.domain.errors import ConfigError, ForeignDatabaseError, StorageError
 
 BUSY_TIMEOUT = 10_000  # milliseconds a writer waits for another before "database is locked"
+
+WHERE = "database.url"
+_WRITE = "write postgresql://user@host/name, or sqlite:////folder/file, or leave it empty"
 
 
 class Database:
@@ -20,22 +24,27 @@ class Database:
 
     On SQLite a write begins IMMEDIATE (a deferred one that reads first loses updates), and ``durable`` runs on
     connections with synchronous=FULL: what it commits survives a power cut. PostgreSQL does both by itself.
-    ``busy_timeout`` (SQLite only) is in milliseconds.
+    ``busy_timeout`` (SQLite only) is in milliseconds. Raises ConfigError for an address that is none of ours.
     """
 
     def __init__(self, url: str, busy_timeout: int = BUSY_TIMEOUT) -> None:
-        self.url = make_url(url)
+        self.url = _parsed(url)
         self._busy_timeout = busy_timeout
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.name = self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+        self.name = self.url.database or "" if self.is_sqlite else _without_secrets(self.url)
         self._engine = self._create("NORMAL")
         self._durable = self._create("FULL") if self.is_sqlite else self._engine
 
     def _create(self, synchronous: str) -> Engine:
         if not self.is_sqlite:
             url = self.url.set(drivername="postgresql+psycopg")
-            return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            try:
+                return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            except ImportError as error:
+                advice = "install it with: pip install 'feed-publisher[postgres]'"
+                raise ConfigError(f"PostgreSQL needs the extra `postgres`; {advice}", WHERE) from error
         engine = create_engine(self.url, connect_args={"isolation_level": None, "timeout": self._busy_timeout / 1000})
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare(synchronous, self._busy_timeout))
         event.listen(engine, "begin", _begin)
         return engine
@@ -80,14 +89,21 @@ class Database:
 
     def _explain(self, error: SQLAlchemyError) -> Exception:
         if not isinstance(error, DBAPIError):
-            return StorageError(f"database {self.name}: {error}")
-        reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+            return StorageError(f"database {self.name}: {self._cleaned(str(error))}")
+        lines = self._cleaned(str(error.orig).strip()).splitlines()
+        reason = lines[0] if lines else type(error.orig).__name__
         if "not a database" in reason:
             return ForeignDatabaseError(f"{self.name} is not a database of feed-publisher; move it or set database.url")
         for sign, advice in _ADVICE.items():
             if sign in reason:
                 return StorageError(f"database {self.name}: {reason}; {advice}")
         return StorageError(f"database {self.name}: {reason}")
+
+    def _cleaned(self, words: str) -> str:
+        """What a driver says, without the passwords of the address."""
+        for secret in _secrets(self.url):
+            words = words.replace(secret, "***")
+        return words
 
 
 _ADVICE = {
@@ -99,6 +115,42 @@ _ADVICE = {
     "disk I/O": "check the disk; nothing was half-written",
     "connection": "is the server running, and is database.url right?",
 }
+
+
+def _parsed(address: str) -> URL:
+    """No part of the address is in the errors, nor in their causes: it may hold a password."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"is not the address of a database; {_WRITE}", WHERE) from None
+    if url.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
+        raise ConfigError(f"{url.drivername.split('+')[0]!r} is not a database we know; {_WRITE}", WHERE)
+    if "@" in (url.host or ""):
+        raise ConfigError("has two @; write one that belongs to a password as %40", WHERE)
+    return url
+
+
+def _is_secret(key: str) -> bool:
+    return "pass" in key.lower()
+
+
+def _secrets(url: URL) -> list[str]:
+    values = [values for key, values in url.query.items() if _is_secret(key)]
+    flat = [each for value in values for each in ((value,) if isinstance(value, str) else value)]
+    return [each for each in (str(url.password or ""), *flat) if each]
+
+
+def _without_secrets(url: URL) -> str:
+    """The address for people."""
+    return url.difference_update_query([key for key in url.query if _is_secret(key)]).render_as_string()
+
+
+def _make_private(_dialect: Any, _record: Any, args: list[Any], _more: dict[str, Any]) -> None:
+    """A new file can be read by this user only; SQLite gives the files beside it the same mode."""
+    name = str(args[0])
+    if name and not name.startswith((":", "file:")):
+        with suppress(OSError):  # SQLite says it better
+            os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare(synchronous: str, busy_timeout: int) -> Any:
