@@ -115,7 +115,7 @@ def test_both_parts_hold_each_article(shipped):
     for n in (1, 2, 3):
         assert f'href="https://harbour.example/entries/key{n}"' in made.html
         assert f"\nhttps://harbour.example/entries/key{n}\n" in made.text
-    assert made.entries == ((1, 101), (2, 102), (3, 103))
+    assert made.entries == ((1, 101, "sea"), (2, 102, "sun"), (3, 103, "sea"))
     assert (made.language, made.nonce, made.template) == ("en", NONCE, shipped.hash)
 
 

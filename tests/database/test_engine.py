@@ -289,3 +289,26 @@ def test_a_new_file_is_ours_alone(tmp_path: Path, open_database: Opener) -> None
     finally:
         os.umask(before)
     assert modes == dict.fromkeys(("one.sqlite3", "one.sqlite3-wal", "one.sqlite3-shm"), 0o600)
+
+
+VISITOR = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM some'); c.close()"
+
+
+def test_a_visitor_does_not_take_the_log_away_from_those_who_stay(tmp_path: Path) -> None:
+    """POSIX locks belong to the process: closing any descriptor of the file would drop them all.
+
+    SQLite of another program would then take itself for the last one and delete the write-ahead log under us.
+    """
+    file, log = tmp_path / "publisher.sqlite3", tmp_path / "publisher.sqlite3-wal"
+    database = Database(f"sqlite:///{file}")
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE some (thing INTEGER)"))
+    with database.read() as first, database.read() as second:  # the second makes a new connection
+        assert first.execute(text("SELECT count(*) FROM some")).scalar() == 0
+        assert second.execute(text("SELECT count(*) FROM some")).scalar() == 0
+    before = os.stat(log).st_ino
+    subprocess.run([sys.executable, "-c", VISITOR, str(file)], check=True)
+    assert os.stat(log).st_ino == before
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO some VALUES (1)"))
+    database.close()

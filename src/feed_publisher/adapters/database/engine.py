@@ -149,8 +149,9 @@ def _make_private(_dialect: Any, _record: Any, args: list[Any], _more: dict[str,
     """A new file can be read by this user only; SQLite gives the files beside it the same mode."""
     name = str(args[0])
     if name and not name.startswith((":", "file:")):
-        with suppress(OSError):  # SQLite says it better
-            os.close(os.open(name, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only ever a new file: closing any descriptor of an existing one drops all of SQLite's locks in this process.
+        with suppress(OSError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare(synchronous: str, busy_timeout: int) -> Any:
