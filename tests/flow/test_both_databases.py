@@ -1,0 +1,61 @@
+"""The whole line on SQLite and on PostgreSQL: pickup, feeds, a digest, a correction before it leaves, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from feed_publisher.app import App
+from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.issue import IssueState
+from feed_publisher.domain.model import EntryState
+from feed_publisher.parse.subscribers import read_subscribers
+from feed_publisher.ports import Page
+
+TOML = """
+[site]
+title = "Quay"
+[[sources]]
+slug = "entries"
+location = "entries"
+[[digests]]
+slug = "weekly"
+title = "Weekly"
+from_address = "digest@example.org"
+"""
+LISTING = "Tides\n\nA high one\nBy Ann Po\nIt came at noon.\n\nA low one\nBy Bob Lee\nIt went at six.\n"
+
+
+async def deliver(app: App) -> None:
+    async with app.relay() as mailer:
+        await app.letters().send(mailer, app.clock())
+        await app.send_run(mailer).run()
+
+
+def test_the_line_on_both_databases(tmp_path: Path, empty_url: str) -> None:
+    (tmp_path / "entries").mkdir()
+    (tmp_path / "entries" / "a.txt").write_text(LISTING)
+    (tmp_path / "publisher.toml").write_text(TOML)
+    with App(tmp_path, (f"database.url={empty_url}",)) as app:
+        assert len(asyncio.run(app.pickup()).new) == 2
+        assert len(app.publish().written) == 7
+        rows = read_subscribers(b"email\nann@example.org\nben@example.org\n", "readers.csv")
+        assert app.add_subscribers("weekly", rows, True, "readers.csv").added == 2
+        with app.owning():
+            issue = app.open_manual("weekly")
+            assert issue is not None
+            newest = app.entries.page(Page())[0]
+            app.change_entry(newest.key, (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+            asyncio.run(deliver(app))
+            assert app.issues.books(issue.id) == {DeliveryState.SENT: 2}
+            assert app.issues.get(issue.id).state is IssueState.FINISHED
+            assert app.open_manual("weekly") is None, "nothing new for anybody"
+            assert app.open_issues() == []
+            assert app.overview().happened
+        mails = [app.mailbox.read(mail.id) for mail in app.mailbox.list()]
+        assert sorted(mail.to for mail in mails) == ["ann@example.org", "ben@example.org"]
+        assert all("A low one" in mail.text and "A high one" not in mail.text for mail in mails)
+        token = dict(mails[0].headers)["List-Unsubscribe"].strip("<>").rpartition("/")[2]
+        left = app.subscribe.leave(token, app.clock())
+        assert left is not None
+        assert left.state == "unsubscribed"
