@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -63,43 +64,34 @@ def _state(issue: Issue) -> str:
     return f"{issue.state} (rehearsal)" if issue.rehearsal and issue.state is not IssueState.SKIPPED else issue.state
 
 
-def _change(name: str, doc: str, allowed: tuple[IssueState, ...], state: IssueState, said: str) -> None:
+def _step(name: str, doc: str, step: Callable[[App, int], Issue], said: str) -> None:
+    """A command that moves one issue on."""
+
     @issues.command(name, help=doc)
     @click.argument("number", type=int)
     @with_out
     @click.pass_obj
     def command(place: Place, number: int, out: Out) -> None:
         with open_app(place) as app:
-            issue = app.issues.change_state(number, allowed, state)
-            out.document(issue_json(app, issue))
+            out.document(issue_json(app, step(app, number)))
         out.say(f"issue {number} is {said}")
 
 
-_change("pause", "Stop handing over; what waits stays waiting.", (IssueState.READY,), IssueState.PAUSED, "paused")
+def _pause(app: App, number: int) -> Issue:
+    return app.issues.change_state(number, (IssueState.READY,), IssueState.PAUSED)
 
 
-@issues.command()
-@click.argument("number", type=int)
-@with_out
-@click.pass_obj
-def approve(place: Place, number: int, out: Out) -> None:
-    """Let a draft go."""
-    with open_app(place) as app:
-        issue = app.issues.approve(number, app.clock())
-        out.document(issue_json(app, issue))
-    out.say(f"issue {number} is approved; `tick` or `serve` mails it when it is due")
+def _approve(app: App, number: int) -> Issue:
+    return app.issues.approve(number, app.clock())
 
 
-@issues.command()
-@click.argument("number", type=int)
-@with_out
-@click.pass_obj
-def resume(place: Place, number: int, out: Out) -> None:
-    """Go on where it was paused."""
-    with open_app(place) as app:
-        issue = app.issues.resume(number, app.clock())
-        out.document(issue_json(app, issue))
-    out.say(f"issue {number} is going on")
+def _resume(app: App, number: int) -> Issue:
+    return app.issues.resume(number, app.clock())
+
+
+_step("approve", "Let a draft go.", _approve, "approved; `tick` or `serve` mails it when it is due")
+_step("pause", "Stop handing over; what waits stays waiting.", _pause, "paused")
+_step("resume", "Go on where it was paused.", _resume, "going on")
 
 
 @issues.command()

@@ -38,7 +38,7 @@ class Article:
     @property
     def textual(self) -> bool:
         """Whether only its text can tell which entry it is."""
-        return is_textual(self.keys)
+        return has_text_keys(self.keys)
 
     def without_title(self, doubt: str) -> Article:
         """Known by its full text only: title and authors belong to another one."""
@@ -69,7 +69,7 @@ def merged(drafts: Sequence[Draft], source: str, known: Mapping[Key, Known]) -> 
     return [*articles, *doubts.values()]
 
 
-def is_textual(keys: tuple[Key, ...]) -> bool:
+def has_text_keys(keys: tuple[Key, ...]) -> bool:
     """Whether these are the keys of a draft that only its text can tell from others."""
     return any(key.kind is KeyKind.TITLE for key in keys)
 
@@ -115,7 +115,7 @@ def _with_topics_of(first: Article, second: Draft) -> Article:
 
 def _contradicts(one: Draft, keys: tuple[Key, ...], other: Draft) -> bool:
     """Whether a draft is hardly the article it shares a key with: titles and links are weaker than ids."""
-    if is_textual(keys):
+    if has_text_keys(keys):
         if not one.summary or not other.summary:
             return False
         return summary_likeness(one.summary, other.summary) < NEAR_SAME
@@ -125,7 +125,7 @@ def _contradicts(one: Draft, keys: tuple[Key, ...], other: Draft) -> bool:
 
 
 def _doubt(draft: Draft, keys: tuple[Key, ...]) -> Article:
-    if is_textual(keys):
+    if has_text_keys(keys):
         return Article(draft, own_text(keys), SAME_TITLE)
     return Article(draft, (link_title_key(draft),), SAME_LINK)
 
