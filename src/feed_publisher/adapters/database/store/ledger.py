@@ -158,12 +158,12 @@ class SqlLedger:
         return count
 
     def finish(self, now: datetime) -> list[int]:
-        """Close the issues in which nothing is left to do."""
+        """Close the issues in which nothing is left to do, a draft that a later issue has overtaken included."""
         left = exists().where(
             delivery.c.issue_id == issue.c.id,
             delivery.c.state.in_((*WAITING, DeliveryState.CLAIMED, DeliveryState.TRANSMITTING)),
         )
-        done = and_(issue.c.state == IssueState.READY, ~left)
+        done = and_(issue.c.state.in_((IssueState.READY, IssueState.DRAFT, IssueState.PAUSED)), ~left)
         with self._database.read() as connection:
             numbers = list(connection.execute(select(issue.c.id).where(done)).scalars())
         if numbers:
