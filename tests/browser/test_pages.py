@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = "/usr/bin/chromium"
+# Playwright's assertions wait for what a page is about to show; a bare `is_visible()` does not.
+expect.set_options(timeout=15_000)
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -114,9 +116,8 @@ def test_from_the_front_page_to_leaving_again(browser: Browser, demo: Demo, scri
         page.goto("/")
         page.get_by_role("navigation", name="Topics").get_by_role("link", name="Coastal shipping").click()
         follow = page.get_by_role("region", name="Follow this topic")
-        assert (
-            follow.get_by_label("Address of this topic’s feed").input_value()
-            == f"{demo.base}/feeds/coastal-shipping.atom"
+        expect(follow.get_by_label("Address of this topic’s feed")).to_have_value(
+            f"{demo.base}/feeds/coastal-shipping.atom"
         )
         assert page.request.get(follow.get_by_role("link", name="Atom").get_attribute("href") or "").ok
 
@@ -124,28 +125,29 @@ def test_from_the_front_page_to_leaving_again(browser: Browser, demo: Demo, scri
         page.get_by_label("Your mail address").fill(address)
         page.get_by_label("Every day").check()
         page.get_by_role("button", name="Subscribe").click()
-        assert page.get_by_role("heading", level=1).inner_text() == "Look into your mailbox"
-        assert page.get_by_text(address).is_visible()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
+        expect(page.get_by_text(address)).to_be_visible()
 
         open_letter(page, address)
         link = page.locator("pre a[href*='/confirm/']").get_attribute("href")
         inside = page.frame_locator("iframe.mail-frame")
-        assert inside.get_by_role("link", name="Confirm the subscription").get_attribute("href") == link
+        assert link
+        expect(inside.get_by_role("link", name="Confirm the subscription")).to_have_attribute("href", link)
         with page.context.expect_page() as opened:
             inside.get_by_role("link", name="Confirm the subscription").click()
         confirm = opened.value
         confirm.get_by_role("button", name="Yes, subscribe me").click()
-        assert confirm.get_by_role("heading", level=1).inner_text() == "You are subscribed"
+        expect(confirm.get_by_role("heading", level=1)).to_have_text("You are subscribed")
 
         confirm.goto("/mailbox")
         confirm.get_by_role("link", name="and 17 more").nth(int(script)).click()  # each run another reader
         issue = confirm.frame_locator("iframe.mail-frame")
-        assert issue.get_by_role("heading", name="The Last Ferry Before the Ice").is_visible()
+        expect(issue.get_by_role("heading", name="The Last Ferry Before the Ice")).to_be_visible()
         with confirm.context.expect_page() as opened:
             issue.get_by_role("link", name="Unsubscribe", exact=True).click()
         leave = opened.value
         leave.get_by_role("button", name="Unsubscribe").click()
-        assert leave.get_by_role("heading", level=1).inner_text() == "You are unsubscribed"
+        expect(leave.get_by_role("heading", level=1)).to_have_text("You are unsubscribed")
 
 
 def open_letter(page: Page, address: str) -> None:
