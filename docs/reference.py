@@ -12,19 +12,19 @@ from typing import Any
 import click
 from pydantic_core import PydanticUndefined
 
-from feed_publisher import config
 from feed_publisher.cli.group import cli
 from feed_publisher.cli.main import COMMANDS
+from feed_publisher.config import models
 
 HERE = Path(__file__).parent
 SECTIONS = (
-    ("[site]", config.Site),
-    ("[database]", config.DatabaseSettings),
-    ("[mail]", config.MailSettings),
-    ("[smtp]", config.Smtp),
-    ("[[sources]]", config.Source),
-    ("[[topics]]", config.Topic),
-    ("[[digests]]", config.Digest),
+    ("[site]", models.Site),
+    ("[database]", models.DatabaseSettings),
+    ("[mail]", models.MailSettings),
+    ("[smtp]", models.Smtp),
+    ("[[sources]]", models.Source),
+    ("[[topics]]", models.Topic),
+    ("[[digests]]", models.Digest),
 )
 
 

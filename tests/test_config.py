@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feed_publisher.config import load
+from feed_publisher.config.loading import load
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import Problem
 

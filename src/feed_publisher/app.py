@@ -31,7 +31,8 @@ from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
-from feed_publisher.config import Settings, load
+from feed_publisher.config.loading import load
+from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import Result
@@ -40,7 +41,7 @@ from feed_publisher.domain.issue import Edition, Issue
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.domain.slug import check_slug
-from feed_publisher.ports import Absorbed
+from feed_publisher.ports.pickup import Absorbed
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from feed_publisher.config import Digest, Settings
+from feed_publisher.config.models import Digest, Settings
 from feed_publisher.domain.cadence import Clock
 from feed_publisher.domain.errors import ConfigError, InputError
 

@@ -18,7 +18,7 @@ from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.adapters.smtp.relay import Relay
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import NotFoundError
-from feed_publisher.ports import Outgoing
+from feed_publisher.ports.sending import Outgoing
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from feed_publisher.adapters.process import SILENT, Owner
-from feed_publisher.ports import Process
+from feed_publisher.ports.sending import Process
 
 HOLD = """
 import sys, time

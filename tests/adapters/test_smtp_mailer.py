@@ -13,7 +13,7 @@ from feed_publisher.adapters.smtp.relay import Relay
 from feed_publisher.adapters.smtp.session import Limits
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports import Outgoing, Take
+from feed_publisher.ports.sending import Outgoing, Take
 
 pytestmark = pytest.mark.anyio
 QUICK = Limits(connect=2, reply=0.3, dot=0.3, reset=0.3, quit=0.3, idle=0.3, take=0.02)

@@ -17,7 +17,7 @@ from feed_publisher.adapters.smtp.relay import Relay, Tls
 from feed_publisher.adapters.smtp.session import Limits
 from feed_publisher.domain.delivery import Result, Stage
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports import Outgoing
+from feed_publisher.ports.sending import Outgoing
 
 pytestmark = pytest.mark.anyio
 QUICK = Limits(connect=2, reply=1, dot=1, quit=0.2)

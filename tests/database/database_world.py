@@ -25,17 +25,10 @@ from feed_publisher.domain.delivery import DeliveryState, Reply, Result, Stage, 
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.domain.model import Draft
 from feed_publisher.domain.recognition import recognise, wanted_keys
-from feed_publisher.ports import (
-    Absorbed,
-    Audience,
-    Batch,
-    ClaimedDelivery,
-    Joined,
-    Mark,
-    NewDelivery,
-    NewSubscription,
-    SourceDocument,
-)
+from feed_publisher.ports.issues import Audience, Batch, NewDelivery
+from feed_publisher.ports.people import Joined, NewSubscription
+from feed_publisher.ports.pickup import Absorbed, SourceDocument
+from feed_publisher.ports.sending import ClaimedDelivery, Mark
 
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -32,7 +32,8 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueState
-from feed_publisher.ports import ClaimedDelivery, NewSubscription
+from feed_publisher.ports.people import NewSubscription
+from feed_publisher.ports.sending import ClaimedDelivery
 
 S = DeliveryState
 ALLOWED = {

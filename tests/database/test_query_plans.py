@@ -12,7 +12,7 @@ from database_world import ACCEPTED, NOW, World, article, mark
 from sqlalchemy import event
 
 from feed_publisher.adapters.database.engine import Database
-from feed_publisher.ports import Audience
+from feed_publisher.ports.issues import Audience
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, event
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
-from feed_publisher.ports import FeedFile, Page, SourceDocument
+from feed_publisher.ports.feeds import FeedFile
+from feed_publisher.ports.pickup import Page, SourceDocument
 
 
 def only(world: World) -> Entry:

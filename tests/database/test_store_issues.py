@@ -14,7 +14,7 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.model import EntryState
-from feed_publisher.ports import Audience
+from feed_publisher.ports.issues import Audience
 
 S = DeliveryState
 WEEKLY = Audience(digest="weekly", cadence="weekly", rehearsal=False)

@@ -12,7 +12,7 @@ from database_world import ACCEPTED, DAY, HOUR, NOW, World, article
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.store.letters import LEASE
 from feed_publisher.domain.errors import InputError
-from feed_publisher.ports import Joined, Letter, NewSubscription
+from feed_publisher.ports.people import Joined, Letter, NewSubscription
 
 
 @pytest.fixture(autouse=True)

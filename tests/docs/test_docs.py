@@ -14,8 +14,8 @@ from types import ModuleType
 import click
 import pytest
 
-from feed_publisher import config
 from feed_publisher.cli.group import cli
+from feed_publisher.config import loading, models
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.services.overview import SHOWN
 
@@ -46,7 +46,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 def test_every_setting_has_its_section_in_the_reference() -> None:
     documented = {re.sub(r"[\[\]]", "", heading) for heading, _ in reference().SECTIONS}
-    assert documented == set(config.Settings.model_fields)
+    assert documented == set(models.Settings.model_fields)
 
 
 @pytest.mark.parametrize("file", NAMED)
@@ -71,8 +71,8 @@ TOML = [(file.name, text) for file in DOCS for text in blocks(file, "toml")]
 
 @pytest.mark.parametrize("text", [pytest.param(text, id=f"{name} {n}") for n, (name, text) in enumerate(TOML)])
 def test_settings_in_the_documents_load(text: str, tmp_path: Path) -> None:
-    (tmp_path / config.FILE).write_text(text)
-    config.load(tmp_path)
+    (tmp_path / loading.FILE).write_text(text)
+    loading.load(tmp_path)
 
 
 def test_settings_in_running_text_exist() -> None:

@@ -23,7 +23,8 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.model import EntryState
 from feed_publisher.parse.subscribers import read_subscribers
-from feed_publisher.ports import Mark, Page
+from feed_publisher.ports.pickup import Page
+from feed_publisher.ports.sending import Mark
 from feed_publisher.services.send import SendReport
 
 READERS = ("ann", "ben", "cleo", "dora", "eve")

@@ -139,7 +139,7 @@ class Site:
 
     def entries(self) -> list[Any]:
         """All entries, newest first."""
-        from feed_publisher.ports import Page
+        from feed_publisher.ports.pickup import Page
 
         with self.open() as app:
             return app.entries.page(Page(limit=1000))

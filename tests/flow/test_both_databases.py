@@ -10,7 +10,7 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import IssueState
 from feed_publisher.domain.model import EntryState
 from feed_publisher.parse.subscribers import read_subscribers
-from feed_publisher.ports import Page
+from feed_publisher.ports.pickup import Page
 
 TOML = """
 [site]

@@ -15,7 +15,7 @@ from web_site import BASE, ELSEWHERE, HERE, Clock, Site, filled, opened
 from feed_publisher.app import App
 from feed_publisher.domain.model import EntryState
 from feed_publisher.domain.token import Purpose
-from feed_publisher.ports import Page
+from feed_publisher.ports.pickup import Page
 from feed_publisher.web.site import build
 
 HOSTILE = '<script>alert(1)</script> "onload=x {{ 7*7 }} </title><img src=x onerror=y>'

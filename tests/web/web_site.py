@@ -18,7 +18,8 @@ from feed_publisher.app import App
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.model import Draft, Entry, EntryState
 from feed_publisher.domain.token import Purpose, make_token
-from feed_publisher.ports import Page, SubscriberView
+from feed_publisher.ports.people import SubscriberView
+from feed_publisher.ports.pickup import Page
 from feed_publisher.services.subscribe import REQUEST_BITS
 from feed_publisher.web.feeds import Asgi
 from feed_publisher.web.site import build

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feed_publisher.domain.errors import InputError, StorageError
 from feed_publisher.domain.model import Problem
-from feed_publisher.ports import FoundFile
+from feed_publisher.ports.pickup import FoundFile
 
 MAX_NAME = 500
 SETTLED_AFTER = 0.3

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from feed_publisher.adapters.files import private_folder
 from feed_publisher.domain.errors import StorageError
-from feed_publisher.ports import Process
+from feed_publisher.ports.sending import Process
 
 SILENT = 60.0
 """Seconds without a sign of life after which a process on another host is taken for dead."""

@@ -50,7 +50,7 @@ def demo(place: Place, port: int, once: bool, fresh: bool, out: Out) -> None:
 def _copy(folder: Path, fresh: bool) -> bool:
     """Whether the site was made now."""
     from feed_publisher.adapters.templates import shipped
-    from feed_publisher.config import FILE
+    from feed_publisher.config.loading import FILE
 
     if (folder / FILE).exists() and not (folder / MARKER).exists():
         reason = (

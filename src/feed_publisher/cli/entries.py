@@ -13,7 +13,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.model import Draft, Entry, EntryState
 from feed_publisher.parse.fields import parse_link
 from feed_publisher.parse.text import clean
-from feed_publisher.ports import Page
+from feed_publisher.ports.pickup import Page
 
 
 @click.group()

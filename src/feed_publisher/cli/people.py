@@ -13,7 +13,7 @@ from feed_publisher.cli.group import Place
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.parse.subscribers import SubscriberRow, read_subscribers
-from feed_publisher.ports import SubscriberView
+from feed_publisher.ports.people import SubscriberView
 
 
 @click.group()

@@ -51,7 +51,7 @@ def init(folder: Path, out: Out) -> None:
     """Make a new site in FOLDER: settings, an entries/ folder, a database."""
     from feed_publisher.adapters.files import private_folder
     from feed_publisher.app import App
-    from feed_publisher.config import FILE
+    from feed_publisher.config.loading import FILE
 
     if (folder / FILE).exists():
         raise InputError(f"has a site already; change its {FILE}, or name another folder", str(folder))

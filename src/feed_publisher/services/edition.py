@@ -21,7 +21,8 @@ from feed_publisher.domain.cadence import Cadence, Clock, lateness_limit, parse_
 from feed_publisher.domain.issue import Edition, Reader
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.selection import Candidate, Choice, Selected, select
-from feed_publisher.ports import IssueStore, TopicStore
+from feed_publisher.ports.issues import IssueStore
+from feed_publisher.ports.pickup import TopicStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at, latest_slot, next_slot, previous_slot
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
-from feed_publisher.ports import Audience, Batch, DeskStore, IssueStore, NewDelivery
+from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
+from feed_publisher.ports.people import DeskStore
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.preview import Preview
 

@@ -15,7 +15,8 @@ from feed_publisher.compose.message import Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import TemplateError
-from feed_publisher.ports import Letter, LetterStore, Mailer, Outgoing
+from feed_publisher.ports.people import Letter, LetterStore
+from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.subscribe import Subscribe
 
 BATCH = 100

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Books, Issue, IssueState
-from feed_publisher.ports import DeskStore, IssueStore, Ledger
+from feed_publisher.ports.issues import IssueStore
+from feed_publisher.ports.people import DeskStore
+from feed_publisher.ports.sending import Ledger
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.issue import Issues
 

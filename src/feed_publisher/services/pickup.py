@@ -12,7 +12,7 @@ from feed_publisher.domain.errors import FeedPublisherError, StorageError
 from feed_publisher.domain.identity import Key
 from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.domain.recognition import Decision, Known, Listed, recognise, wanted_keys
-from feed_publisher.ports import Absorbed, EntryStore, FoundFile, SourceDocument, SourceFiles
+from feed_publisher.ports.pickup import Absorbed, EntryStore, FoundFile, SourceDocument, SourceFiles
 
 DEFAULT_TOPIC = "News"
 """Where articles without any heading go, so that readers can follow and get them."""

@@ -10,7 +10,7 @@ from feed_publisher.compose.digest import Line
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.issue import Edition, Reader
 from feed_publisher.domain.selection import Choice, select
-from feed_publisher.ports import Audience, IssueStore
+from feed_publisher.ports.issues import Audience, IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
 
 PAGE = 20_000

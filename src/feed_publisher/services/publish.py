@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem, Problem
-from feed_publisher.ports import DirtyFeed, FeedFile, FeedFiles, FeedStore, RenderFeed, RenderOutline
+from feed_publisher.ports.feeds import DirtyFeed, FeedFile, FeedFiles, FeedStore, RenderFeed, RenderOutline
 
 LIMITS = (50, 35, 20)
 """Entries in a live document: the first of these that keeps it within SIZE, else the last."""

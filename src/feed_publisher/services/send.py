@@ -17,7 +17,7 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.token import Purpose, make_token
-from feed_publisher.ports import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process
+from feed_publisher.ports.sending import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process
 
 CLAIM = 200
 """Deliveries reserved at a time."""

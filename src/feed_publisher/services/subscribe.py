@@ -11,7 +11,7 @@ from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.domain.model import Problem
 from feed_publisher.domain.token import Claim, Purpose, make_token, read_token
 from feed_publisher.parse.subscribers import SubscriberRow
-from feed_publisher.ports import Letter, NewSubscription, PeopleStore, SubscriberView
+from feed_publisher.ports.people import Letter, NewSubscription, PeopleStore, SubscriberView
 
 REQUEST_BITS = 20
 """A confirm token names the subscription and which of its requests it answers, in one number."""

@@ -10,7 +10,8 @@ from feed_publisher.compose.message import Personal, Sender, Skeleton
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.issue import Edition
-from feed_publisher.ports import Mailer, Outgoing, PeopleStore
+from feed_publisher.ports.people import PeopleStore
+from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.preview import Preview
 from feed_publisher.services.send import Letterhead

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from feed_publisher.app import App
 from feed_publisher.domain.model import Entry, EntryState
-from feed_publisher.ports import Page
+from feed_publisher.ports.pickup import Page
 
 
 class TopicOut(BaseModel):

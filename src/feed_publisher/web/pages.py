@@ -16,7 +16,7 @@ from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.html import render
-from feed_publisher.config import Digest
+from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.model import Entry, FeedFormat
 

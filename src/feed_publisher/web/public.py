@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from feed_publisher.config import Digest
+from feed_publisher.config.models import Digest
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, StorageError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import Entry, EntryState
-from feed_publisher.ports import Page, SubscriberView
+from feed_publisher.ports.people import SubscriberView
+from feed_publisher.ports.pickup import Page
 from feed_publisher.web.forms import read_form
 from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
 

@@ -11,7 +11,7 @@ from feed_publisher.adapters.smtp.relay import Relay, connect
 from feed_publisher.adapters.smtp.session import Limits, Session
 from feed_publisher.domain.delivery import Result, Stage, is_relay_trouble
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports import Outgoing, Settle, Take
+from feed_publisher.ports.sending import Outgoing, Settle, Take
 
 T = TypeVar("T")
 

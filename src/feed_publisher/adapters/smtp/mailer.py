@@ -8,7 +8,7 @@ from feed_publisher.adapters.smtp.lane import Crew, Lane
 from feed_publisher.adapters.smtp.relay import Relay, connect
 from feed_publisher.adapters.smtp.session import Limits
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports import Settle, Take
+from feed_publisher.ports.sending import Settle, Take
 
 
 class SmtpMailer:

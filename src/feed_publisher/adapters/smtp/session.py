@@ -17,7 +17,7 @@ from feed_publisher.adapters.smtp.replies import ReplyParser
 from feed_publisher.adapters.smtp.wire import dot_stuffed, envelope_lines, unfit
 from feed_publisher.domain.delivery import Reply, Result, Stage
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports import Outgoing
+from feed_publisher.ports.sending import Outgoing
 
 CHUNK = 64 * 1024
 T = TypeVar("T")

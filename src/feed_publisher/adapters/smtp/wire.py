@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from feed_publisher.domain.delivery import Reply, Stage
-from feed_publisher.ports import Outgoing
+from feed_publisher.ports.sending import Outgoing
 
 _ADDRESS = re.compile(
     r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])*"|[^\s"<>()\[\],:;\\@\x00-\x1f\x7f\ud800-\udfff]+)'

@@ -24,7 +24,7 @@ from feed_publisher.adapters.database.store.topics import ensure_topics
 from feed_publisher.domain.dates import distinct_update, publication_dates
 from feed_publisher.domain.model import Draft, EntryState
 from feed_publisher.domain.recognition import Decision, Verb
-from feed_publisher.ports import Absorbed, SourceDocument
+from feed_publisher.ports.pickup import Absorbed, SourceDocument
 
 Numbered = tuple[int, Decision]
 

@@ -28,7 +28,7 @@ from feed_publisher.domain.delivery import NOT_RECEIVED
 from feed_publisher.domain.issue import Reader, SubscriptionState
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.domain.selection import Candidate
-from feed_publisher.ports import Audience, ReaderGroup
+from feed_publisher.ports.issues import Audience, ReaderGroup
 
 
 def candidates(connection: Connection, after: int, through: int) -> list[tuple[Entry, Candidate]]:

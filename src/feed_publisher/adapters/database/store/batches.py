@@ -19,7 +19,7 @@ from feed_publisher.adapters.database.store.editions import store_edition
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.issue import Issue, IssueState, SubscriptionState
-from feed_publisher.ports import Batch, NewDelivery
+from feed_publisher.ports.issues import Batch, NewDelivery
 
 
 def add_batch(connection: Connection, opened: Issue, batch: Batch, now: datetime) -> int:

@@ -11,7 +11,7 @@ from feed_publisher.adapters.database.schema import entry, feed_file, notice, so
 from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import EntryState
-from feed_publisher.ports import Happened, Notice
+from feed_publisher.ports.people import Happened, Notice
 
 
 class SqlDeskStore:

@@ -34,7 +34,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.identity import Key, KeyKind
 from feed_publisher.domain.model import Entry, EntryState, Problem
 from feed_publisher.domain.recognition import Known, Listed
-from feed_publisher.ports import Absorbed, CarriedBy, Decide, Page, SourceDocument
+from feed_publisher.ports.pickup import Absorbed, CarriedBy, Decide, Page, SourceDocument
 
 _KEY_PREFIX = re.compile(r"[0-9a-f-]{6,36}")
 _LOWEST_KEY = "00000000-0000-0000-0000-000000000000"

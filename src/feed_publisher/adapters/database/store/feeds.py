@@ -12,7 +12,7 @@ from feed_publisher.adapters.database.schema import entry, entry_topic, fact, fe
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.model import Entry, EntryState
-from feed_publisher.ports import DirtyFeed, FeedFile
+from feed_publisher.ports.feeds import DirtyFeed, FeedFile
 
 
 def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:

@@ -38,7 +38,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
-from feed_publisher.ports import Audience, Batch, ReaderGroup, StaleEdition
+from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
 
 class SqlIssueStore:

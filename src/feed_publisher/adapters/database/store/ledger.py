@@ -33,7 +33,7 @@ from feed_publisher.adapters.database.store.transitions import (
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState, Result, Verdict
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import IssueState
-from feed_publisher.ports import ClaimedDelivery, Mark, Process, StoredEdition
+from feed_publisher.ports.sending import ClaimedDelivery, Mark, Process, StoredEdition
 
 _SENDING = (IssueState.READY, IssueState.PAUSED, IssueState.FINISHED)
 _IN_HAND = (DeliveryState.CLAIMED, DeliveryState.TRANSMITTING)

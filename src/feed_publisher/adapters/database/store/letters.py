@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import digest, subscriber, subscription, suppression
-from feed_publisher.ports import Letter
+from feed_publisher.ports.people import Letter
 
 LEASE = timedelta(minutes=10)
 """How long a claimed letter belongs to one process; after a crash another takes it then."""

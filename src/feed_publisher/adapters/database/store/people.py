@@ -25,7 +25,7 @@ from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
-from feed_publisher.ports import Joined, NewSubscription, SubscriberView
+from feed_publisher.ports.people import Joined, NewSubscription, SubscriberView
 
 LETTER_PAUSE = timedelta(hours=24)
 """At most one letter per subscription in this time, whoever asks how often."""

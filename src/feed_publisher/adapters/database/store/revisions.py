@@ -22,7 +22,7 @@ from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, IssueState
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
-from feed_publisher.ports import StaleEdition
+from feed_publisher.ports.issues import StaleEdition
 
 _OPEN = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
 # A claimed delivery still has the old edition in its sender's hands; its mark is refused then, and it comes again.

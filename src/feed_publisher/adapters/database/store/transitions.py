@@ -13,7 +13,7 @@ from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict
 from feed_publisher.domain.issue import IssueState, SubscriptionState
-from feed_publisher.ports import Mark
+from feed_publisher.ports.sending import Mark
 
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 

@@ -1,0 +1,105 @@
+"""Kinds of values that settings hold, each checked with words that say what to write instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import time, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.cadence import parse_time
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.slug import check_slug
+
+
+def _slug(value: str) -> str:
+    try:
+        return check_slug(value)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _address(value: str) -> str:
+    try:
+        address = parse_address(value)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if address.needs_smtputf8:
+        raise ValueError(f"{value!r}: a sender address needs a plain ASCII part before the @")
+    return address.envelope
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f"{value!r} is not a time zone; use an IANA name such as Europe/Berlin") from error
+    return value
+
+
+def _time(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    try:
+        return parse_time(str(value))
+    except ValueError as error:
+        raise ValueError(f'{value!r} is not a time of day; use "7" or "07:30"') from error
+
+
+def _duration(value: Any) -> timedelta:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*(hour|day)s?\s*", str(value))
+    if not found or not int(found[1]):
+        raise ValueError(f'{value!r} is not a duration; use "12 hours" or "3 days"')
+    return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
+
+
+_SITE_ADDRESS = "use http(s)://host, with a path if you need one"
+_UNWANTED = (
+    (r"\s", "a blank"),
+    (r"[\"'`]", "a quote"),
+    (r"[<>]", "< or >"),
+    (r"[\x00-\x1f\x7f\\{}|^]", "a sign that no address may hold"),
+)
+
+
+def _base_url(value: str) -> str:
+    for signs, name in _UNWANTED:
+        if re.search(signs, value):
+            raise ValueError(f"{value!r} has {name} in it; {_SITE_ADDRESS}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:  # "Port out of range 0-65535", "Invalid IPv6 URL"
+        raise ValueError(f"is not a site address ({error}); {_SITE_ADDRESS}") from error
+    if "@" in parts.netloc:
+        raise ValueError(f"names a user before the @, which every reader would see; {_SITE_ADDRESS}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "?" in value or "#" in value:
+        raise ValueError(f"{value!r} is not a site address; {_SITE_ADDRESS}")
+    return value.rstrip("/")
+
+
+def _http_url(value: str) -> str:
+    if value and urlsplit(value).scheme not in ("http", "https"):
+        raise ValueError(f"{value!r} must start with https:// or http://")
+    if re.search(r"[\s\"<>\x00-\x1f\x7f]", value):
+        raise ValueError(f"{value!r} has a blank, a quote, < or > in it; write it as %20, %22, %3C or %3E")
+    return value
+
+
+def _line(value: str) -> str:
+    return " ".join(value.split())
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+MailAddress = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+TimeOfDay = Annotated[time, BeforeValidator(_time)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]

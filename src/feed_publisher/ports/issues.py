@@ -1,0 +1,128 @@
+"""What opening an issue needs. A method of a Protocol is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader
+from feed_publisher.domain.model import Entry, TopicRef
+from feed_publisher.domain.selection import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """The subscriptions an issue is for: those of one cadence, or (None) all active ones."""
+
+    digest: str
+    cadence: str | None
+    rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderGroup:
+    """How many readers share what decides their entries."""
+
+    choice: str
+    cursor: int
+    language: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A delivery to be added. ``edition`` is a fingerprint; ``cursor`` the reader's before the issue."""
+
+    subscription: int
+    subscriber: int
+    cursor: int
+    edition: str
+    state: DeliveryState
+    reason: str
+    not_before: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One step of preparing an issue: readers up to ``to``, in order. ``had_nothing`` only move their cursors."""
+
+    after: int
+    to: int
+    editions: tuple[Edition, ...]
+    templates: Mapping[str, str]
+    deliveries: tuple[NewDelivery, ...]
+    had_nothing: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleEdition:
+    """An edition with mail that has not left and an entry that changed. ``entries``: what is still public of it."""
+
+    id: int
+    issue: int
+    digest: str
+    issue_number: int | None
+    opened_at: datetime
+    language: str
+    entries: tuple[tuple[Entry, TopicRef], ...]
+
+
+class IssueStore(Protocol):
+    """Digests, their issues and how an issue gets its deliveries."""
+
+    def declare_digest(self, slug: str, now: datetime, start: int | None = None) -> None: ...
+    def restart_digest(self, slug: str, start: int) -> int: ...
+    def digest_start(self, slug: str) -> int: ...
+    def digest_added(self, slug: str) -> datetime: ...
+    def clocks(self, digest: str, cadence: str) -> list[tuple[str, str]]: ...
+    def first_joined(self, digest: str, cadence: str) -> datetime | None: ...
+    def slot_taken(self, digest: str, slot: str) -> bool: ...
+    def current_sequence(self) -> int: ...
+    def sequence_at(self, instant: datetime) -> int: ...
+    def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]: ...
+    def groups(self, audience: Audience, now: datetime) -> list[ReaderGroup]: ...
+    def claim_slot(
+        self,
+        digest: str,
+        slot: str,
+        state: IssueState,
+        reason: str,
+        rehearsal: bool,
+        owner: str,
+        now: datetime,
+        through: int | None = None,
+    ) -> Issue | None:
+        """The new issue, through the current sequence or an earlier one; None when another process has the slot."""
+        ...
+
+    def preparing(self) -> list[Issue]: ...
+    def open_digests(self) -> set[str]: ...
+    def adopt(self, issue: int, old_owner: str, owner: str) -> bool: ...
+    def release_unfinished(self, audience: Audience, after: int, limit: int, now: datetime) -> None: ...
+    def readers(self, audience: Audience, after: int, limit: int, now: datetime) -> list[Reader]: ...
+    def already_had(
+        self, subscriptions: Sequence[int], entries: Sequence[int], rehearsal: bool
+    ) -> set[tuple[int, int]]: ...
+    def add_batch(self, issue: Issue, batch: Batch, now: datetime) -> int:
+        """Store a batch, or the part of it before the first reader who is busy or changed; up to where it got."""
+        ...
+
+    def stale_editions(self) -> list[StaleEdition]: ...
+    def replace_edition(
+        self, stale: StaleEdition, renewed: Edition | None, templates: Mapping[str, str], now: datetime
+    ) -> int:
+        """Repoint deliveries never attempted; without a renewed edition they are excluded. How many moved."""
+        ...
+
+    def reader(self, digest: str, address_key: str, rehearsal: bool) -> Reader | None: ...
+    def freeze(self, issue: Issue, state: IssueState, subject: str, now: datetime) -> Issue: ...
+    def get(self, number: int) -> Issue: ...
+    def newest(self, limit: int, digest: str | None = None) -> list[Issue]: ...
+    def books(self, number: int) -> Books: ...
+    def change_state(self, number: int, allowed: Sequence[IssueState], state: IssueState) -> Issue: ...
+    def approve(self, number: int, now: datetime) -> Issue: ...
+    def resume(self, number: int, now: datetime) -> Issue: ...
+    def cancel(self, number: int, now: datetime) -> Issue: ...

@@ -1,0 +1,117 @@
+"""What subscribing, letters and the desk need. A method of a Protocol is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubscription:
+    """A subscription to add or update; None leaves what is there (or the digest's default)."""
+
+    address: str
+    address_key: str
+    digest: str
+    active: bool
+    cadence: str | None = None
+    topics: tuple[str, ...] | None = None
+    zone: str | None = None
+    at: str | None = None
+    language: str | None = None
+    name: str | None = None
+    consented_at: datetime | None = None
+    consent_source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """How many subscriptions were added and updated; addresses left alone: who unsubscribed, who is never mailed."""
+
+    added: int
+    updated: int
+    left: tuple[str, ...]
+    suppressed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberView:
+    """A subscription as the operator sees it."""
+
+    subscription: int
+    address: str
+    name: str
+    digest: str
+    state: str
+    cadence: str
+    topics: tuple[str, ...]
+    zone: str
+    at: str
+    joined_at: datetime
+    suppressed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A mail to one person that belongs to no issue. ``kind``: confirm, or link (already subscribed)."""
+
+    subscription: int
+    request: int
+    kind: str
+    address: str
+    digest: str
+
+
+class LetterStore(Protocol):
+    """Letters that wait."""
+
+    def claim(self, digests: Collection[str], limit: int, now: datetime) -> list[Letter]: ...
+    def done(self, letter: Letter) -> None: ...
+    def later(self, letter: Letter, due_at: datetime) -> None: ...
+
+
+class PeopleStore(Protocol):
+    """Subscribers, their subscriptions and the addresses never to be mailed."""
+
+    def secrets(self, purpose: str) -> dict[int, bytes]: ...
+    def join(self, people: Iterable[NewSubscription], cadence: str, now: datetime) -> Joined: ...
+    def ask(self, person: NewSubscription, cadence: str, now: datetime) -> None: ...
+    def confirm(self, subscription: int, request: int, source: str, now: datetime) -> bool: ...
+    def leave(self, subscription: int, now: datetime) -> bool: ...
+    def view(self, subscription: int) -> SubscriberView | None: ...
+    def page(self, digest: str | None, after: int, limit: int) -> list[SubscriberView]: ...
+    def find(self, address_key: str) -> list[SubscriberView]: ...
+    def count_active(self, digest: str) -> int: ...
+    def suppress(self, address_key: str, reason: str, now: datetime) -> bool: ...
+    def unsuppress(self, address_key: str) -> bool: ...
+    def suppressions(self) -> list[tuple[str, str, datetime]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One plain sentence for the operator; ``about`` names its cause, so the same is told once."""
+
+    about: str
+    at: datetime
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """The last of everything, for a page that shows at a glance what was done."""
+
+    entries: int
+    held: int
+    last_pickup: datetime | None
+    feeds_out: datetime | None
+    active: int
+
+
+class DeskStore(Protocol):
+    """What the operator is told."""
+
+    def tell(self, about: str, sentence: str, now: datetime) -> bool: ...
+    def notices(self, limit: int) -> list[Notice]: ...
+    def happened(self) -> Happened: ...
