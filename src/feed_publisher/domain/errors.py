@@ -8,6 +8,7 @@ FeedPublisherError            1
 ├── NotFoundError             1   no such entry, digest, issue, subscriber
 ├── StorageError              75  database or disk: locked, full, unwritable
 │   └── ForeignDatabaseError  1   a database that is not ours, or from a newer version
+├── FetchError                75  an address cannot be fetched now: refused, slow, too large, not found
 └── MailError                 75  the relay cannot be reached or refuses to talk
 """
 
@@ -55,6 +56,17 @@ class ForeignDatabaseError(StorageError):
     """A file that is not our database, or one a newer version has written."""
 
     exit_code = 1
+
+
+class FetchError(FeedPublisherError):
+    """An address that could not be fetched. ``reason`` is without the address."""
+
+    exit_code = 75
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(f"{where}: {reason}" if where else reason)
+        self.reason = reason
+        self.where = where
 
 
 class MailError(FeedPublisherError):

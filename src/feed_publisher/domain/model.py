@@ -69,11 +69,36 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a document says of itself; all addresses are absolute.
+
+    ``kind``: "atom", "rss", "rdf", "json feed", "page", "sitemap", "listing"… ``older`` leads to the document with the
+    entries before these (RFC 5005 prev-archive or next, the next page of a listing). ``hub`` and ``itself`` are
+    WebSub's links. ``wait``: seconds it asks readers to leave between two visits. ``feeds``: those a page advertises.
+    """
+
+    kind: str = ""
+    title: str = ""
+    language: str | None = None
+    generator: str = ""
+    older: str | None = None
+    hub: str | None = None
+    itself: str | None = None
+    wait: int = 0
+    feeds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one document gave: drafts in the order of the document, and what was skipped."""
+    """What one document gave: drafts in the order of the document, and what was skipped.
+
+    ``withdrawn``: explicit ids of entries that the source says it has deleted (RFC 6721).
+    """
 
     drafts: tuple[Draft, ...] = ()
     problems: tuple[Problem, ...] = ()
+    about: About = About()
+    withdrawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

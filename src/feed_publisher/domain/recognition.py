@@ -72,7 +72,8 @@ class Verb(StrEnum):
 class Decision:
     """``known`` is None for NEW and HOLD; ``keys`` are those to be stored with the entry, none that is stored already.
 
-    ``owned``: the known entry belongs to the source that was read; other sources only add topics.
+    ``owned``: the known entry belongs to the source that was read; other sources only add topics. ``feed_only``: a
+    new entry that fills feeds but is never mailed.
     """
 
     verb: Verb
@@ -81,6 +82,7 @@ class Decision:
     known: Known | None = None
     owned: bool = False
     reason: str = ""
+    feed_only: bool = False
 
 
 def wanted_keys(drafts: Iterable[Draft], source: str) -> set[Key]:

@@ -137,9 +137,10 @@ def _absorb(
     drafts = [_with_topics(draft, source) for draft in reading.drafts]
 
     def decide(known: Mapping[Key, Known], listed: Sequence[Listed]) -> list[Decision]:
-        return recognise(drafts, source.slug, known, listed)
+        decisions = recognise(drafts, source.slug, known, listed)
+        return [replace(decision, feed_only=feed_only) for decision in decisions]
 
-    return entries.absorb(source.slug, document, wanted_keys(drafts, source.slug), decide, now, feed_only)
+    return entries.absorb(source.slug, document, wanted_keys(drafts, source.slug), decide, now)
 
 
 def _with_topics(draft: Draft, source: Wanted) -> Draft:

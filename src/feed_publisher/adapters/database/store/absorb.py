@@ -35,13 +35,12 @@ def absorb(
     document: SourceDocument,
     decisions: Sequence[Decision],
     now: datetime,
-    feed_only: bool,
 ) -> Absorbed:
     """Store new entries, revisions, keys and topics; number what became mailable; mark its feeds dirty."""
     fresh = [d for d in decisions if d.known is None]
     changed = [d for d in decisions if d.verb is Verb.CHANGE]
     known = [(d.known.number, d) for d in decisions if d.known]
-    added = _add_entries(connection, source_id, fresh, now, feed_only)
+    added = _add_entries(connection, source_id, fresh, now)
     for number, decision in known:
         if decision.verb is Verb.CHANGE:
             _revise(connection, number, decision.draft, now)
@@ -62,15 +61,13 @@ def absorb(
 
 
 def _add_entries(
-    connection: Connection, source_id: int, decisions: Sequence[Decision], now: datetime, feed_only: bool
+    connection: Connection, source_id: int, decisions: Sequence[Decision], now: datetime
 ) -> list[Numbered]:
     """Insert from the oldest up, so that numbers rise with age order; returned in listing order."""
     if not decisions:
         return []
     dates = publication_dates([d.draft for d in decisions], now, _taken(connection, source_id, now, len(decisions)))
-    rows = [
-        _entry_row(decision, source_id, date, now, feed_only) for decision, date in zip(decisions, dates, strict=True)
-    ]
+    rows = [_entry_row(decision, source_id, date, now) for decision, date in zip(decisions, dates, strict=True)]
     rows.reverse()
     inserted = connection.execute(entry.insert().returning(entry.c.id, sort_by_parameter_order=True), rows)
     numbers = [int(number) for number in inserted.scalars()][::-1]
@@ -97,7 +94,7 @@ def _taken(connection: Connection, source_id: int, now: datetime, count: int) ->
     return set(connection.execute(query).scalars())
 
 
-def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime, feed_only: bool) -> dict[str, Any]:
+def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime) -> dict[str, Any]:
     key = str(uuid.uuid4())
     state = EntryState.SCHEDULED if date > now else EntryState.PUBLIC
     return {
@@ -106,7 +103,7 @@ def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime
         "source_id": source_id,
         "state": EntryState.HELD if decision.verb is Verb.HOLD else state,
         "reason": decision.reason,
-        "feed_only": feed_only,
+        "feed_only": decision.feed_only,
         "link": decision.draft.link,
         "published": date,
         "updated": date,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -76,7 +76,13 @@ class SqlEntryStore:
             }
 
     def absorb(
-        self, slug: str, document: SourceDocument, keys: set[Key], decide: Decide, now: datetime, feed_only: bool
+        self,
+        slug: str,
+        document: SourceDocument,
+        keys: set[Key],
+        decide: Decide,
+        now: datetime,
+        withdrawn: Collection[Key] = (),
     ) -> Absorbed:
         with self._database.write() as connection:
             lock_site(connection)  # two sources may bring the same article at the same moment
@@ -84,7 +90,16 @@ class SqlEntryStore:
             number = connection.execute(locked).scalar_one()
             connection.execute(update(source).where(source.c.id == number).values(picked_up_at=now))
             decisions = decide(find(connection, keys), listed(connection, number, document.name))
-            return absorb(connection, number, document, decisions, now, feed_only)
+            return absorb(connection, number, document, decisions, now)
+
+    def knows(self, keys: Collection[Key]) -> bool:
+        with self._database.read() as connection:
+            for (scope, kind), alike in groupby(sorted(keys), key=lambda key: (key.scope, key.kind)):
+                mine = select(entry_key.c.entry_id).where(entry_key.c.scope == scope, entry_key.c.kind == kind)
+                for chunk in chunks([key.value for key in alike], 500):
+                    if connection.execute(mine.where(entry_key.c.value.in_(chunk)).limit(1)).first():
+                        return True
+        return False
 
     def mature(self, now: datetime) -> list[Entry]:
         """Make scheduled entries public whose time has come."""
