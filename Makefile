@@ -34,6 +34,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/tick.py
+	@$(BIN)/python benchmarks/pickup.py
 
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.crash

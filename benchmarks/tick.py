@@ -53,7 +53,7 @@ async def make_site(folder: Path, entries: int, topics: int) -> App:
         (folder / "entries" / f"{start:07}.json").write_text(json.dumps({"items": items}))
     app = App(folder)
     await asyncio.sleep(0.5)
-    report = await app.pickup()
+    report = await app.intake.pickup()
     assert len(report.new) == entries, report.rejected[:1]
     app.publish()
     return app
@@ -65,7 +65,7 @@ async def tick(app: App, number: int, topics: int) -> float:
     file.write_text(json.dumps([{**entry(10**6 + number, topics), "date_published": None}]))
     await asyncio.sleep(0.5)
     before = time.process_time()
-    report = await app.pickup()
+    report = await app.intake.pickup()
     published = app.publish()
     app.open_issues()
     spent = time.process_time() - before

@@ -6,10 +6,12 @@ Run: .venv/bin/python docs/reference.py
 from __future__ import annotations
 
 import inspect
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from feed_publisher.cli.group import cli
@@ -23,6 +25,7 @@ SECTIONS = (
     ("[mail]", models.MailSettings),
     ("[smtp]", models.Smtp),
     ("[[sources]]", models.Source),
+    ("[fetch]", models.Fetch),
     ("[[topics]]", models.Topic),
     ("[[digests]]", models.Digest),
 )
@@ -38,20 +41,40 @@ def settings() -> str:
         "the nearest.",
     ]
     for heading, model in SECTIONS:
-        lines += ["", f"## {heading}", "", "| key | default | meaning |", "|---|---|---|"]
-        for name, field in model.model_fields.items():
-            lines.append(f"| `{name}` | {_default(field.default)} | {(field.description or '').strip()} |")
+        lines += _section(heading, model)
     return "\n".join(lines) + "\n"
+
+
+def _section(heading: str, model: type[BaseModel]) -> list[str]:
+    """Its keys, then those of the sections inside it."""
+    lines = ["", f"## {heading}", "", "| key | default | meaning |", "|---|---|---|"]
+    inner: list[str] = []
+    for name, field in model.model_fields.items():
+        meaning = " ".join((field.description or "").split())
+        lines.append(f"| `{name}` | {_default(field.default)} | {meaning} |")
+        if isinstance(field.default, BaseModel):
+            inner += _section(f"[{heading.strip('[]')}.{name}]", type(field.default))
+    return lines + inner
 
 
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "required"
-    if value is None or value in ("", ()):
+    if value is None or value in ("", (), {}) or isinstance(value, BaseModel):
         return "–"
+    if isinstance(value, timedelta):
+        return f"`{_duration(value)}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{item}`" for item in value)
     return f"`{value:%H:%M}`" if hasattr(value, "hour") else f"`{value}`"
+
+
+def _duration(span: timedelta) -> str:
+    """As it is written in publisher.toml."""
+    for length, unit in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+        if not span % length:
+            return f"{span // length} {unit}{'' if span == length else 's'}"
+    return str(span)
 
 
 def commands() -> str:

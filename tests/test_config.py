@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from feed_publisher.config.loading import load
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import Problem
+from feed_publisher.wiring import configured_sources
 
 
 @pytest.fixture
@@ -157,3 +159,58 @@ def test_a_problem_is_one_line_whatever_its_name() -> None:
     problem = Problem(where="a\nb\x1b[2J\x9b\u2028\u202e\udcff\x7fé.txt", reason="is bad")
     assert str(problem) == r"a\nb\x1b[2J\x9b\u2028\u202e\udcff\x7fé.txt: is bad"
     str(problem).encode()
+
+
+# Sources
+
+
+def source(site: Path, text: str) -> None:
+    (site / "publisher.toml").write_text(f'[[sources]]\nslug = "s"\n{text}\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('kind = "feed"', "feed needs an address that starts with https:// or http://"),
+        ('kind = "page"\nlocation = "ftp://x.example/"', "page needs an address"),
+        ("", "name a folder"),
+        ('location = "https://x.example/"', 'an address needs kind = "feed", "page" or "sitemap"'),
+        ('kind = "push"\nlocation = "x"', "what is pushed has none"),
+        ('location = "x"\nevery = "often"', 'use "15 minutes", "2 hours" or "3 days"'),
+        ('location = "x"\nfirst_contact = "some"', 'none of "none", "all" and an age such as "30 days"'),
+        ('location = "x"\nlanguag = "en"', "did you mean language?"),
+        ('location = "x"\n[sources.select]\ntitel = "h2"', "did you mean title?"),
+        ('location = "x"\npages = 0', "greater than or equal to 1"),
+        ('location = "x"\nlanguage = "english please"', "pattern"),
+    ],
+)
+def test_what_a_source_may_not_be(site: Path, text: str, said: str) -> None:
+    source(site, text)
+    assert said in refusal(site)
+
+
+def test_what_a_source_is_by_default(site: Path) -> None:
+    wanted = {
+        'kind = "feed"\nlocation = "https://x.example/"': (timedelta(minutes=30), timedelta(0)),
+        'kind = "page"\nlocation = "https://x.example/"': (timedelta(hours=1), timedelta(0)),
+        'kind = "feed"\nlocation = "https://x.example/"\nevery = "2 days"\nfirst_contact = "30 days"': (
+            timedelta(days=2),
+            timedelta(days=30),
+        ),
+        'location = "entries"': (timedelta(hours=1), None),
+        'kind = "push"': (timedelta(hours=1), None),
+        'location = "entries"\nfirst_contact = "none"': (timedelta(hours=1), timedelta(0)),
+    }
+    for text, (every, mailed_back) in wanted.items():
+        source(site, text)
+        (rules,) = configured_sources(load(site), site)
+        assert (rules.every, rules.first_contact) == (every, mailed_back), text
+
+
+def test_the_value_of_a_header_may_stand_in_a_file(site: Path) -> None:
+    source(site, 'kind = "feed"\nlocation = "https://x.example/"\nheaders = {A = "plain", B = "file:secret.txt"}')
+    with pytest.raises(ConfigError, match=r"secret\.txt: the value of a header cannot be read"):
+        configured_sources(load(site), site)
+    (site / "secret.txt").write_text("Bearer x\n")
+    (rules,) = configured_sources(load(site), site)
+    assert rules.headers == (("A", "plain"), ("B", "Bearer x"))

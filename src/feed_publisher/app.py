@@ -29,6 +29,7 @@ from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
+from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
 from feed_publisher.config.loading import load
@@ -40,7 +41,7 @@ from feed_publisher.domain.errors import ConfigError, NotFoundError, StorageErro
 from feed_publisher.domain.issue import Edition, Issue
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
-from feed_publisher.domain.slug import check_slug
+from feed_publisher.intake import Intake
 from feed_publisher.ports.pickup import Absorbed
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.overview import Overview
-    from feed_publisher.services.pickup import PickupReport
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
@@ -89,6 +89,18 @@ class App:
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
         self.desk = SqlDeskStore(self.database)
+        self.sources = SqlSourceStore(self.database)
+        self.intake = Intake(
+            folder=folder,
+            settings=self.settings,
+            entries=self.entries,
+            sources=self.sources,
+            topics=self.topics,
+            desk=self.desk,
+            database=self.database,
+            keys=lambda: self.people.secrets("token"),
+            clock=clock,
+        )
         self.owner = Owner(folder / "var" / "run")
         self._prepare()
 
@@ -116,6 +128,7 @@ class App:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.intake.close()
         self.database.close()
 
     # --- the site
@@ -155,34 +168,9 @@ class App:
 
     # --- entries and feeds
 
-    async def pickup(self, paths: Sequence[str] = (), topic: str | None = None) -> PickupReport:
-        """Read the configured sources, or just the named files; make public what was scheduled for now."""
-        from feed_publisher.adapters.files import DiskSources
-        from feed_publisher.parse.document import KNOWN_SUFFIXES, read_document
-        from feed_publisher.services.pickup import pickup
-
-        now = self.clock()
-        self.entries.mature(now)
-        topics = self._topic_title(topic)
-        wanted = [wiring.named_source(self.settings, self.folder, path, topics) for path in paths]
-        wanted = wanted or wiring.configured_sources(self.settings, topics)
-        return await pickup(wanted, self.entries, DiskSources(self.folder, KNOWN_SUFFIXES), read_document, now)
-
-    def _topic_title(self, slug: str | None) -> tuple[str, ...]:
-        """The title of a topic named by its slug; an unknown one is made."""
-        if slug is None:
-            return ()
-        known = self.topics.get(check_slug(slug, "--topic"))
-        if known is None:
-            self.topics.declare(slug, slug.replace("-", " ").capitalize(), self.clock())
-            known = self.topics.get(slug)
-        return (known.title,) if known else ()
-
     def add_entry(self, draft: Draft) -> Absorbed:
         """An entry typed in by hand."""
-        from feed_publisher.services.pickup import add_by_hand
-
-        return add_by_hand(self.entries, draft, self.clock())
+        return self.intake.add(draft)
 
     def change_entry(self, key: str, allowed: Sequence[EntryState], state: EntryState) -> Entry:
         """Release, hide, withdraw or restore; mail that has not left is corrected in the same step."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -18,15 +18,25 @@ from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
+from feed_publisher.ports.pickup import Fetcher
+from feed_publisher.services.absorbing import PickupReport
+from feed_publisher.services.pickup import Claimed
 from feed_publisher.services.send import SendRun
 
 log = logging.getLogger("feed_publisher")
 
 PICKUP_SECONDS = 1
+WATCH_SECONDS = 600
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 CUT_SECONDS = 5.0
 """Seconds for what was cut to store how far it got."""
+
+FOLDERS_SHARE = 10
+"""Looking at folders takes at most one part in so many of the time."""
+
+VISITS = 8
+"""So many rounds of visits may be under way at the same time."""
 
 RELAY_PAUSE = 30.0
 """Seconds without a try after the mail server could not be used."""
@@ -45,12 +55,18 @@ class Scheduler:
         self._stopping = False
         self._sending: SendRun | None = None
         self._relay_rests_until = 0.0
+        self._folders_rest_until = 0.0
+        self._fetcher: Fetcher | None = None
+        self._open = AsyncExitStack()
+        self._visits: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
         self._problems: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Begin at once."""
         self._every(PICKUP_SECONDS, "pickup", self.pick_up)
+        self._every(PICKUP_SECONDS, "visits", self.visit)
+        self._every(WATCH_SECONDS, "watch", self.watch)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -66,26 +82,78 @@ class Scheduler:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             log.warning("stopped while %s; the next start continues", " and ".join(sorted(self._busy)))
+        for visit in self._visits:
+            visit.cancel()  # nothing is lost: the source is visited again
         # APScheduler's own shutdown cancels what still runs; a cut message is then counted as in doubt.
         self._jobs.shutdown(wait=False)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), CUT_SECONDS)
+        await asyncio.gather(*self._visits, return_exceptions=True)
+        await self._open.aclose()
 
     async def pick_up(self) -> None:
-        """Read sources, write feeds."""
-        report = await self._app.pickup()
+        """Read folders, write feeds. Large folders are looked at less often than small ones."""
+        if time.monotonic() >= self._folders_rest_until:
+            began = time.monotonic()
+            report = await self._app.intake.folders()
+            self._folders_rest_until = began + FOLDERS_SHARE * (time.monotonic() - began)
+            self._tell(report)
+            self._report(report.rejected)
+        published = await asyncio.to_thread(self._app.publish)
+        if published.written:
+            log.info("wrote %d feed files", len(published.written))
+        for problem in published.problems:
+            log.error("feed not replaced: %s", problem)
+
+    async def visit(self) -> None:
+        """Visit the fetched sources that are due. A slow one holds up none that is due later."""
+        if len(self._visits) >= VISITS:
+            return
+        claimed = await asyncio.to_thread(self._app.intake.claim)
+        if claimed:
+            visit = asyncio.create_task(self._visit(claimed, await self._client()))
+            self._visits.add(visit)
+            visit.add_done_callback(self._visits.discard)
+
+    async def watch(self) -> None:
+        """Tell of silent sources; renew the leases of hubs."""
+        await asyncio.to_thread(self._app.intake.watch)
+        await self._ask_hubs()
+
+    async def _ask_hubs(self) -> None:
+        """Have hubs tell us of news, where they can reach us."""
+        if not self._app.settings.site.is_loopback or self._app.settings.fetch.allow:
+            await self._app.intake.hubs().renew(await self._client())
+
+    async def _client(self) -> Fetcher:
+        if self._fetcher is None:
+            self._fetcher = await self._open.enter_async_context(self._app.intake.fetching())
+        return self._fetcher
+
+    async def _visit(self, claimed: Sequence[Claimed], fetcher: Fetcher) -> None:
+        report = PickupReport()
+        try:
+            await self._app.intake.visit(claimed, fetcher, report)
+            await self._ask_hubs()
+        except FeedPublisherError as error:
+            log.error("visits: %s", error)
+        except Exception:
+            log.exception("a visit to the sources failed; they are visited again")
+        self._tell(report)
+        for problem in report.rejected:
+            log.warning("skipped %s", problem)
+
+    def _tell(self, report: PickupReport) -> None:
         if report.new:
             log.info("picked up %d new: %s", len(report.new), _titles([draft.title for draft in report.new]))
         if report.changed:
             log.info("changed %d: %s", len(report.changed), _titles([draft.title for draft in report.changed]))
         for draft, reason in report.held:
             log.warning("held “%s”: %s", draft.title, reason)
-        self._report(report.rejected)
-        published = await asyncio.to_thread(self._app.publish)
-        if published.written:
-            log.info("wrote %d feed files", len(published.written))
-        for problem in published.problems:
-            log.error("feed not replaced: %s", problem)
+        if report.withdrawn:
+            log.info("withdrawn by their source: %s", _titles(report.withdrawn))
+        if report.restored:
+            log.info("back in their source: %s", _titles(report.restored))
 
     async def open_issues(self) -> None:
         """Open what is due."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from feed_publisher.config.models import Digest, Settings
+from feed_publisher.config.models import Digest, Settings, Source
 from feed_publisher.domain.cadence import Clock
-from feed_publisher.domain.errors import ConfigError, InputError
+from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
 if TYPE_CHECKING:
+    from feed_publisher.adapters.http.client import HttpFetcher
     from feed_publisher.adapters.smtp.relay import Relay
     from feed_publisher.compose.digest import SiteView
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
-    from feed_publisher.services.pickup import Wanted
     from feed_publisher.services.publish import FeedSite
 
 
@@ -77,41 +81,86 @@ def sender(settings: Settings, digest: Digest) -> Sender:
     )
 
 
-def configured_sources(settings: Settings, topics: tuple[str, ...]) -> list[Wanted]:
-    """All sources of the settings; ``topics``, when given, replace headings and the sources' own."""
-    from feed_publisher.services.pickup import Wanted
-
-    return [
-        Wanted(
-            slug=source.slug,
-            location=source.location,
-            topics=topics or source.topics,
-            skips_first=source.first_contact == "none",
-        )
-        for source in settings.sources
-    ]
+_EVERY = {"feed": timedelta(minutes=30)}
+_MAILED_BACK: dict[object, timedelta | None] = {"all": None, "none": timedelta(0)}
 
 
-def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str, ...]) -> Wanted:
-    """A file or folder named by hand: a source of its own, taken as wanted.
+def source_rules(source: Source, folder: Path, site_topics: tuple[str, ...] = ()) -> SourceRules:
+    """One source of the settings; ``site_topics``, when given, replace headings and the source's own topics."""
+    kind = SourceKind(source.kind)
+    contact = source.first_contact or ("none" if kind.is_fetched else "all")
+    return SourceRules(
+        slug=source.slug,
+        location=source.location,
+        kind=kind,
+        every=source.every or _EVERY.get(source.kind, timedelta(hours=1)),
+        topics=site_topics or source.topics,
+        topic_map=source.topic_map,
+        language=source.language,
+        first_contact=contact if isinstance(contact, timedelta) else _MAILED_BACK[contact],
+        headers=tuple((name, _secret(value, folder)) for name, value in source.headers.items()),
+        select=Selectors(**source.select.model_dump()),
+        pages=source.pages,
+        silence=source.silence,
+    )
 
-    One that lies within a configured folder belongs to that source, so that both ways of reading it agree.
+
+def configured_sources(settings: Settings, folder: Path, topics: tuple[str, ...] = ()) -> list[SourceRules]:
+    """All sources of the settings."""
+    return [source_rules(source, folder, topics) for source in settings.sources]
+
+
+def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str, ...]) -> SourceRules:
+    """A file, folder or address named by hand: a source of its own, taken as wanted.
+
+    One that is a configured source, or lies within one, belongs to that source, so that both ways of reading agree.
     """
-    from feed_publisher.services.pickup import Wanted
-
     if urlsplit(path).scheme in ("http", "https"):
-        raise InputError("addresses are not read yet; save the page as text, Markdown or JSON", path)
+        same = next((source for source in settings.sources if source.location == path), None)
+        if same is not None:
+            return replace(source_rules(same, folder, topics), wanted=True)
+        return SourceRules(slug=_slug_of(path), location=path, kind=SourceKind.PATH, topics=topics, wanted=True)
     named = Path(path).resolve()
     for source in settings.sources:
         root = (folder / source.location).resolve()
-        if named.is_relative_to(root):
+        if source.kind == "folder" and named.is_relative_to(root):
             inside = named.relative_to(root)
             parent = inside if named.is_dir() else inside.parent
             prefix = "" if parent == Path() else f"{parent.as_posix()}/"
-            return Wanted(slug=source.slug, location=str(named), topics=topics or source.topics, prefix=prefix)
-    location = str(named)
-    slug = f"path:{location}" if len(location) < 200 else f"path:{hashlib.sha256(location.encode()).hexdigest()}"
-    return Wanted(slug=slug, location=location, kind="path", topics=topics)
+            rules = source_rules(source, folder, topics)
+            return replace(rules, location=str(named), prefix=prefix, wanted=True)
+    return SourceRules(slug=_slug_of(str(named)), location=str(named), kind=SourceKind.PATH, topics=topics, wanted=True)
+
+
+def _slug_of(location: str) -> str:
+    """A lasting name for a source that has none: column ``slug`` holds 255 characters."""
+    return f"path:{location}" if len(location) < 200 else f"path:{hashlib.sha256(location.encode()).hexdigest()}"
+
+
+def _secret(value: str, folder: Path) -> str:
+    """The value, or with "file:NAME" what stands in that file, seen from the site."""
+    if not value.startswith("file:"):
+        return value
+    file = folder / value.removeprefix("file:")
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the value of a header cannot be read: {error}", str(file)) from error
+
+
+def fetcher(settings: Settings) -> HttpFetcher:
+    """The one HTTP client."""
+    from feed_publisher.adapters.http.client import HttpFetcher
+
+    fetch, site = settings.fetch, settings.site
+    about = fetch.contact or ("" if site.is_loopback else site.base_url)
+    return HttpFetcher(
+        allow=fetch.allow,
+        user_agent=f"feed-publisher/{version('feed-publisher')}" + (f" (+{about})" if about else ""),
+        connections=fetch.connections,
+        per_host=fetch.per_host,
+        proxy=fetch.proxy or None,
+    )
 
 
 def relay(settings: Settings, folder: Path) -> Relay:

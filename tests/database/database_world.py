@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,8 +22,9 @@ from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.domain import selection
 from feed_publisher.domain.delivery import DeliveryState, Reply, Result, Stage, Verdict, verdict
+from feed_publisher.domain.identity import Key
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
-from feed_publisher.domain.model import Draft
+from feed_publisher.domain.model import Draft, Problem
 from feed_publisher.domain.recognition import recognise, wanted_keys
 from feed_publisher.ports.issues import Audience, Batch, NewDelivery
 from feed_publisher.ports.people import Joined, NewSubscription
@@ -82,19 +83,25 @@ class World:
         document: str = "list.md",
         now: datetime = NOW,
         feed_only: bool = False,
+        reason: str = "",
+        withdrawn: Collection[Key] = (),
+        problems: Sequence[Problem] = (),
     ) -> Absorbed:
         """Pick up one document, newest article first."""
         self._reads += 1
         placed = [replace(draft, place=place) for place, draft in enumerate(drafts)]
         self.entries.add_source(source, "folder", now)
-        read = SourceDocument(name=document, fingerprint=str(self._reads))
+        read = SourceDocument(name=document, fingerprint=str(self._reads), problems=tuple(problems))
         return self.entries.absorb(
             source,
             read,
             wanted_keys(placed, source),
-            lambda known, listed: recognise(placed, source, known, listed),
+            lambda known, listed: [
+                replace(decision, feed_only=feed_only, reason=decision.reason or reason)
+                for decision in recognise(placed, source, known, listed)
+            ],
             now,
-            feed_only,
+            withdrawn,
         )
 
     def sequences(self) -> dict[tuple[str, str], int | None]:

@@ -8,15 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from database_world import DAY, NOW, World
+from sqlalchemy import bindparam, text
 
 from feed_publisher.adapters.database import migrate as migrations
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
-from feed_publisher.adapters.database.schema import metadata
+from feed_publisher.adapters.database.schema import Utc, metadata
+from feed_publisher.adapters.database.store.sources import SqlSourceStore
+from feed_publisher.domain.errors import StorageError
+from feed_publisher.domain.source import SourceKind, SourceRecord, SourceRules, SourceState
+from feed_publisher.ports.pickup import Page
 
 Opener = Callable[[str], Database]
 
@@ -52,6 +58,44 @@ def test_a_migration_that_fails_leaves_nothing(
             migrate(database, NOW)
     migrate(database, NOW)
     assert World(database).issues.current_sequence() == 0
+
+
+def test_a_site_of_the_first_version_is_brought_up_to_date(
+    empty_url: str, open_database: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(empty_url)
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "HEAD", "0001")
+        patched.setattr("alembic.command.upgrade", lambda config, to: _upgrade_alembic(config, "0001"))
+        migrate(database, NOW)
+    with database.write() as connection:
+        for statement in _FIRST_SITE:
+            connection.execute(text(statement).bindparams(bindparam("now", type_=Utc())), {"now": NOW})
+    with pytest.raises(StorageError):
+        SqlSourceStore(database).all()
+    migrate(database, NOW + DAY)
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert SqlSourceStore(database).all() == [
+        SourceRecord(slug="entries", kind="folder", added_at=NOW, tried_at=NOW, read_at=NOW, newest_at=NOW),
+        SourceRecord(slug="empty", kind="folder", added_at=NOW),
+    ]
+    assert World(database).entries.page(Page())[0].title == "One"
+    rules = SourceRules(slug="entries", kind=SourceKind.FOLDER, location="entries/")
+    SqlSourceStore(database).sync([rules], NOW + DAY)
+    (entries, _) = SqlSourceStore(database).all()
+    assert (entries.location, entries.due_at, entries.state) == ("entries/", None, SourceState.ACTIVE)
+
+
+_upgrade_alembic = command.upgrade
+_FIRST_SITE = (
+    "INSERT INTO source (id, slug, kind, added_at, picked_up_at) VALUES (1, 'entries', 'folder', :now, :now)",
+    "INSERT INTO source (id, slug, kind, added_at) VALUES (2, 'empty', 'folder', :now)",
+    "INSERT INTO entry (id, key, atom_id, source_id, state, reason, feed_only, published, updated, first_seen,"
+    " revision_id) VALUES (1, 'k', 'urn:k', 1, 'public', '', FALSE, :now, :now, :now, 1)",
+    "INSERT INTO entry_revision (id, entry_id, title, authors, summary, content_html, created_at)"
+    " VALUES (1, 1, 'One', '[]', '', '', :now)",
+)
 
 
 _START = """

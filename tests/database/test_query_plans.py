@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_world import ACCEPTED, NOW, World, article, mark
+from database_world import ACCEPTED, HOUR, NOW, World, article, mark
 from sqlalchemy import event
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store.pushes import SqlPushStore
+from feed_publisher.adapters.database.store.sources import SqlSourceStore
+from feed_publisher.domain.source import SourceKind, SourceRules
 from feed_publisher.ports.issues import Audience
 
 
@@ -140,4 +143,27 @@ def test_entries_are_found_by_key_prefix_and_recognised_by_index(full: World, tm
         full.absorb(article("New one"), document="b.md")
     assert "sqlite_autoindex_entry_2 (key>? AND key<?)" in plan("LIMIT")
     assert "SCAN entry_key" not in plan("entry_key")
-    assert "SCAN listing" not in plan("JOIN listing")
+    assert "sqlite_autoindex_listing_1 (source_id=? AND name=?)" in plan("listing.place FROM listing")
+    assert "SCAN" not in plan("entry.id IN")
+
+
+def test_what_is_asked_of_sources_every_second_is_indexed(full: World) -> None:
+    sources = SqlSourceStore(full.database)
+    sources.sync(
+        [SourceRules(slug=f"s{n}", kind=SourceKind.FEED, location=f"https://s{n}.example/") for n in range(9)], NOW
+    )
+    with plans(full.database) as plan:
+        assert sources.claim(["s1"], NOW + HOUR, NOW)
+        sources.brought("site", NOW)
+        sources.per_week(NOW, "site")
+        sources.hasten("s1", NOW)
+        SqlPushStore(full.database).owner("hash")
+        SqlPushStore(full.database).forget(NOW)
+        full.entries.fingerprints("site")
+    due = plan("source.due_at <= ? ORDER BY")
+    assert "ix_source_due_at (due_at>? AND due_at<?)" in due or "ix_source_due_at (due_at<?)" in due
+    assert "SCAN" not in plan("source")
+    assert "ix_entry_source_id_first_seen (source_id=? AND first_seen>?)" in plan("count(*)")
+    assert "COVERING INDEX ix_entry_source_id_first_seen" in plan("GROUP BY entry.first_seen")
+    assert "ix_source_push_hash" in plan("push_hash = ?")
+    assert "ix_push_request_at" in plan("FROM push_request")

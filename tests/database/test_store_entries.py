@@ -13,10 +13,13 @@ from database_world import DAY, HOUR, NOW, World, article, count_unnumbered
 from sqlalchemy import Engine, event
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store.absorb import SOURCE_WITHDREW
+from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.domain.errors import InputError, NotFoundError
-from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.identity import Key, KeyKind, keys_of
+from feed_publisher.domain.model import Draft, Entry, EntryState, Problem, TopicRef
 from feed_publisher.ports.feeds import FeedFile
-from feed_publisher.ports.pickup import Page, SourceDocument
+from feed_publisher.ports.pickup import Page
 
 
 def only(world: World) -> Entry:
@@ -226,17 +229,121 @@ def test_pages_are_cut_by_state_and_topic(world: World) -> None:
     assert world.entries.page(Page(topic="nowhere")) == []
 
 
-def test_documents_are_remembered_with_their_problems(world: World) -> None:
+def test_first_contact_lasts_until_it_is_ended(world: World) -> None:
     assert world.entries.add_source("site", "folder", NOW) is True
     world.absorb(article("One"), document="a.md")
     world.absorb(article("Two"), article("Three"), document="b.md")
     assert world.entries.add_source("site", "folder", NOW) is True, "still its first contact"
     world.entries.end_first_contact("site", NOW)
     assert world.entries.add_source("site", "folder", NOW) is False
-    assert world.entries.documents("site") == {
-        "a.md": SourceDocument(name="a.md", fingerprint="1", entries=1),
-        "b.md": SourceDocument(name="b.md", fingerprint="2", entries=2),
-    }
+
+
+def test_what_is_asked_of_a_folder_every_second(world: World) -> None:
+    assert world.entries.fingerprints("site") == {}
+    world.absorb(article("One"), document="a.md")
+    problem = Problem(where="b.md:7", reason="no date")
+    world.absorb(article("Two"), article("Three"), document="b.md", problems=[problem])
+    world.absorb(article("Four"), source="other")
+    assert world.entries.fingerprints("site") == {"a.md": "1", "b.md": "2"}
+    assert world.entries.problems("site") == {"b.md": [problem]}
+    assert world.entries.problems("other") == {}
+    assert world.entries.listed_total("site", {"a.md", "b.md", "gone.md"}) == 3
+    assert world.entries.listed_total("site", {"a.md"}) == 1
+    assert [each.known.title for each in world.entries.listed_in_document("site", "b.md")] == ["Two", "Three"]
+    assert world.entries.listed_in_document("nowhere", "b.md") == []
+
+
+def test_where_an_article_was_seen(world: World) -> None:
+    draft = article("One", explicit_id="tag:site.example,2026:1")
+    world.absorb(article("Zero"), draft)
+    world.absorb(draft, source="other", document="feed")
+    number = next(entry.number for entry in world.entries.page(Page()) if entry.title == "One")
+    assert world.entries.listed_in(number) == [("other", "feed", 0), ("site", "list.md", 1)]
+    assert {key.kind for key in world.entries.keys(number)} == {KeyKind.ID, KeyKind.LINK}
+    assert set(keys_of(draft, "site")) <= set(world.entries.keys(number))
+    assert world.entries.keys(number + 99) == world.entries.listed_in(number + 99) == []
+
+
+# --- what a source has deleted
+
+
+def key(draft: Draft) -> set[Key]:
+    return set(keys_of(draft, "site"))
+
+
+def test_what_a_source_has_deleted_is_withdrawn_until_it_is_listed_again(world: World) -> None:
+    one, two = article("One", "Culture"), article("Two")
+    world.absorb(one, two)
+    before = {entry.title: entry for entry in world.entries.page(Page())}
+    publish(world)
+    absorbed = world.absorb(two, withdrawn=key(one), now=NOW + HOUR)
+    assert (absorbed.withdrawn, absorbed.restored, absorbed.unchanged) == (("One",), (), 1)
+    (withdrawn,) = world.entries.page(Page(state=EntryState.WITHDRAWN))
+    assert withdrawn == replace(before["One"], state=EntryState.WITHDRAWN, reason=SOURCE_WITHDREW)
+    assert set(dirty(world)) == {"all", "culture"}
+    assert world.absorb(two, withdrawn=key(one)).withdrawn == (), "once"
+    publish(world)
+    sequences = world.sequences()
+    again = world.absorb(one, two, now=NOW + DAY)
+    assert (again.new, again.changed, again.restored) == ((), (), ("One",))
+    assert {entry.title: entry for entry in world.entries.page(Page())} == before
+    assert world.sequences() == sequences
+    assert set(dirty(world)) == {"all", "culture"}
+    assert world.absorb(one, two).restored == ()
+
+
+def test_only_the_owner_withdraws_and_only_what_it_does_not_list(world: World) -> None:
+    one = article("One")
+    world.absorb(one)
+    assert world.absorb(source="other", withdrawn=key(one)).withdrawn == ()
+    assert world.absorb(one, withdrawn=key(one)).withdrawn == ()
+    assert world.absorb(article("New"), document="b", withdrawn=key(article("New"))).withdrawn == ()
+    assert only_states(world) == {EntryState.PUBLIC}
+    world.absorb(withdrawn=key(one))
+    assert world.absorb(one, source="other").restored == (), "another source cannot give it back"
+
+
+def test_one_withdrawn_by_hand_stays_withdrawn(world: World) -> None:
+    one = article("One")
+    world.absorb(one)
+    number = only(world).number
+    world.entries.change_state(number, [EntryState.PUBLIC], EntryState.WITHDRAWN, "", NOW)
+    assert world.absorb(withdrawn=key(one)).withdrawn == ()
+    assert world.absorb(one).restored == ()
+    assert only(world).state is EntryState.WITHDRAWN
+    hidden = article("Hidden")
+    world.absorb(hidden)
+    number = world.entries.page(Page(state=EntryState.PUBLIC))[0].number
+    world.entries.change_state(number, [EntryState.PUBLIC], EntryState.HIDDEN, "", NOW)
+    assert world.absorb(withdrawn=key(hidden)).withdrawn == (), "it is not to be seen anyway"
+
+
+def test_a_scheduled_one_comes_back_scheduled_or_is_numbered_when_its_time_has_come(world: World) -> None:
+    soon, later = article("Soon", published=NOW + HOUR), article("Later", published=NOW + 3 * DAY)
+    world.absorb(soon, later)
+    assert set(world.absorb(withdrawn=key(soon) | key(later)).withdrawn) == {"Soon", "Later"}
+    assert world.entries.mature(NOW + HOUR) == []
+    assert world.absorb(soon, later, now=NOW + DAY).restored == ("Soon", "Later")
+    assert [entry.state for entry in world.entries.page(Page())] == [EntryState.SCHEDULED, EntryState.PUBLIC]
+    assert world.sequences() == {("Soon", "news"): 1, ("Later", "news"): None}
+
+
+def test_a_new_entry_keeps_the_reason_of_its_decision(world: World) -> None:
+    world.absorb(article("Old"), feed_only=True, reason="was there before this source was added")
+    assert (only(world).state, only(world).reason) == (EntryState.PUBLIC, "was there before this source was added")
+
+
+def only_states(world: World) -> set[EntryState]:
+    return {entry.state for entry in world.entries.page(Page())}
+
+
+def test_a_reading_tells_when_its_source_last_brought_something(world: World) -> None:
+    sources = SqlSourceStore(world.database)
+    world.absorb(article("One"))
+    world.absorb(article("One", summary="Corrected"), now=NOW + DAY)
+    record = sources.get("site")
+    assert record is not None
+    assert (record.read_at, record.newest_at) == (NOW + DAY, NOW)
 
 
 # --- topics

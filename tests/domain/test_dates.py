@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feed_publisher.domain.dates import distinct_update, publication_dates
+from feed_publisher.domain.dates import believed, distinct_update, publication_dates
 from feed_publisher.domain.model import Draft
 
 SEEN = datetime(2026, 11, 22, 9, 30, 15, 654_321, tzinfo=UTC)
@@ -20,8 +21,13 @@ def test_first_seen_minus_the_place():
 
 
 def test_dates_of_the_source_stand_in_whole_seconds():
-    given_ = datetime(2031, 1, 1, 0, 0, 0, 5, tzinfo=UTC)
-    assert publication_dates([draft(0, given_)], SEEN, {given_}) == [datetime(2031, 1, 1, tzinfo=UTC)]
+    given_ = datetime(2027, 1, 1, 0, 0, 0, 5, tzinfo=UTC)
+    assert publication_dates([draft(0, given_)], SEEN, {given_}) == [datetime(2027, 1, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("year", [1, 1900, 1970, 2028, 2099, 9999])
+def test_a_date_that_cannot_be_meant_is_not_believed(year: int):
+    assert believed(datetime(year, 1, 1, tzinfo=UTC), SEEN) is None
 
 
 def test_a_taken_date_is_passed_by_and_the_order_kept():

@@ -21,7 +21,7 @@ from feed_publisher.app import App
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.parse.subscribers import read_subscribers
-from feed_publisher.services.pickup import PickupReport
+from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.send import SendReport
 
 MONDAY = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)
@@ -81,7 +81,7 @@ class Site:
 
     def pickup(self, *paths: Path, topic: str | None = None) -> PickupReport:
         with self.open() as app:
-            report = asyncio.run(app.pickup([str(path) for path in paths], topic))
+            report = asyncio.run(app.intake.pickup([str(path) for path in paths], topic))
             app.publish()
         return report
 
@@ -192,7 +192,7 @@ async def _deliver(app: App) -> SendReport | None:
 
 
 async def _tick(app: App) -> list[Issue]:
-    await app.pickup()
+    await app.intake.pickup()
     app.publish()
     opened = app.open_issues()
     async with app.relay() as mailer:

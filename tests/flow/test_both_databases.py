@@ -37,7 +37,7 @@ def test_the_line_on_both_databases(tmp_path: Path, empty_url: str) -> None:
     (tmp_path / "entries" / "a.txt").write_text(LISTING)
     (tmp_path / "publisher.toml").write_text(TOML)
     with App(tmp_path, (f"database.url={empty_url}",)) as app:
-        assert len(asyncio.run(app.pickup()).new) == 2
+        assert len(asyncio.run(app.intake.pickup()).new) == 2
         assert len(app.publish().written) == 7
         rows = read_subscribers(b"email\nann@example.org\nben@example.org\n", "readers.csv")
         assert app.add_subscribers("weekly", rows, True, "readers.csv").added == 2

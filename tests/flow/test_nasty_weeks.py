@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flow.flow_site import DAY, Site
 
 from feed_publisher.domain.model import EntryState
-from feed_publisher.services.pickup import PickupReport
+from feed_publisher.services.absorbing import PickupReport
 
 WEEK = 7 * DAY
 READERS = "email\nann@example.org\nben@example.org\n"

@@ -38,7 +38,7 @@ class Site:
         rows = read_subscribers(b"email\na@example.org\nb@example.org\n", "readers.csv")
         self.app.add_subscribers("weekly", rows, True, "readers.csv")
         (folder / "entries" / "a.txt").write_text("Tides\n\nA high one\nIt came.\n")
-        asyncio.run(self.app.pickup())
+        asyncio.run(self.app.intake.pickup())
 
 
 def test_an_issue_approved_days_later_still_leaves(tmp_path: Path) -> None:

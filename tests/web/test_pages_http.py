@@ -120,7 +120,7 @@ def test_hostile_words_are_shown_as_words(empty: Site) -> None:
     body = "<p onclick=x>Body <script>alert(2)</script><a href='javascript:x'>link</a></p>"
     files = empty.folder / "hostile.json"
     files.write_text(dumps([{"title": HOSTILE, "summary": HOSTILE, "authors": [HOSTILE], "content_html": body}]))
-    asyncio.run(empty.app.pickup([str(files)]))
+    asyncio.run(empty.app.intake.pickup([str(files)]))
     (entry,) = empty.app.entries.page(Page(limit=5))
 
     for address in ("/", f"/entries/{entry.key}"):
@@ -318,7 +318,7 @@ def test_the_api_says_what_is_wrong(shared: Site) -> None:
     unknown = client.get("/api/v1/entries?topic=nowhere")
     assert (unknown.status_code, unknown.json()) == (404, {"detail": "there is no topic 'nowhere'"})
     assert client.get("/api/v1/nothing").json() == {"detail": "Not Found"}
-    assert client.post("/api/v1/entries").status_code == 405
+    assert client.put("/api/v1/entries").status_code == 405
 
 
 def test_the_api_describes_itself(shared: Site) -> None:

@@ -73,7 +73,7 @@ def _subscribe(app: App, folder: Path) -> None:
     from feed_publisher.parse.subscribers import read_subscribers
 
     # The file names topics, and the first pickup makes them.
-    asyncio.run(app.pickup())
+    asyncio.run(app.intake.pickup())
     file = folder / "subscribers.csv"
     if file.exists():
         rows = read_subscribers(file.read_bytes(), str(file))
@@ -82,7 +82,7 @@ def _subscribe(app: App, folder: Path) -> None:
 
 def _first_turn(app: App, out: Out, new: bool) -> str | None:
     """Pick up, publish, mail what is new; the id of the newest mail."""
-    picked = asyncio.run(app.pickup())
+    picked = asyncio.run(app.intake.pickup())
     for problem in picked.rejected:
         click.echo(f"skipped {problem}", err=True)
     app.publish()

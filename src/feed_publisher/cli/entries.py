@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
@@ -10,10 +11,15 @@ from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import InputError, NotFoundError
-from feed_publisher.domain.model import Draft, Entry, EntryState
+from feed_publisher.domain.identity import KeyKind
+from feed_publisher.domain.model import Draft, Entry, EntryState, escaped
+from feed_publisher.domain.recognition import CHOICE
 from feed_publisher.parse.fields import parse_link
 from feed_publisher.parse.text import clean
 from feed_publisher.ports.pickup import Page
+
+ALL = 1_000_000
+_NAMES = {KeyKind.ID: "its id", KeyKind.LINK: "its link", KeyKind.TITLE: "its title", KeyKind.TEXT: "its text"}
 
 
 @click.group()
@@ -107,18 +113,61 @@ def _change(name: str, doc: str, allowed: Sequence[EntryState], state: EntryStat
     @with_out
     @click.pass_obj
     def command(place: Place, keys: tuple[str, ...], out: Out) -> None:
-        changed = []
         with open_app(place) as app:
-            for key in keys:
-                entry = app.change_entry(key, allowed, state)
-                changed.append(entry_json(app, entry))
-                out.say(f"{said}: {entry.title}" + (" (from its date on)" if entry.state == "scheduled" else ""))
-            app.publish()
-        out.document({"entries": changed})
+            _change_each(app, keys, allowed, state, said, out)
 
 
-_change("release", "Publish what was held.", (EntryState.HELD,), EntryState.PUBLIC, "released")
-_change(
+def _change_each(
+    app: App, keys: Sequence[str], allowed: Sequence[EntryState], state: EntryState, said: str, out: Out
+) -> None:
+    changed = []
+    for key in keys:
+        entry = app.change_entry(key, allowed, state)
+        changed.append(entry_json(app, entry))
+        out.say(f"{said}: {entry.title}" + (" (from its date on)" if entry.state == "scheduled" else ""))
+    app.publish()
+    out.document({"entries": changed})
+
+
+def _settle(name: str, doc: str, allowed: Sequence[EntryState], state: EntryState, said: str) -> None:
+    """A change that can also be made to all that a source has held."""
+
+    @entries.command(name, help=doc)
+    @click.argument("keys", nargs=-1, metavar="KEY…")
+    @click.option("--source", "slug", metavar="SLUG", help="All that is held of this source.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @with_out
+    @click.pass_obj
+    def command(place: Place, keys: tuple[str, ...], slug: str | None, yes: bool, out: Out) -> None:
+        if bool(keys) == (slug is not None):
+            raise click.UsageError("name articles by their KEY, or a source with --source")
+        with open_app(place) as app:
+            if slug is None:
+                _change_each(app, keys, allowed, state, said, out)
+            else:
+                _change_held(app, slug, name, state, said, yes, out)
+
+
+def _change_held(app: App, slug: str, verb: str, state: EntryState, said: str, yes: bool, out: Out) -> None:
+    app.intake.record(slug)
+    held = app.entries.page(Page(limit=ALL, state=EntryState.HELD, source=slug))
+    for entry in held[:20]:
+        out.say(f"held: {entry.title} ({entry.reason.partition(CHOICE)[0]})")
+    if len(held) > 20:
+        out.say(f"      … and {len(held) - 20} more")
+    question = f"{verb.capitalize()} all {len(held)} held articles of {slug}?"
+    if held and not yes and sys.stdin.isatty() and not click.confirm(question, default=False, err=out.json):
+        out.say("Nothing was changed.")
+        sys.exit(1)
+    changed = [app.entries.change_state(each.number, (EntryState.HELD,), state, "", app.clock()) for each in held]
+    app.issuing().revise(app.all_rules(), app.clock())
+    app.publish()
+    out.say(f"{said}: {len(changed)} articles of {slug}" if changed else f"nothing of {slug} is held")
+    out.document({"entries": [entry_json(app, entry) for entry in changed]})
+
+
+_settle("release", "Publish what was held.", (EntryState.HELD,), EntryState.PUBLIC, "released")
+_settle(
     "hide",
     "Never publish what is held or scheduled.",
     (EntryState.HELD, EntryState.SCHEDULED),
@@ -150,15 +199,39 @@ def why(place: Place, key: str, out: Out) -> None:
     with open_app(place) as app:
         entry = app.entries.get(key)
         issues = app.entries.mailed_in(entry.number)
+        places = app.entries.listed_in(entry.number)
+        keys = app.entries.keys(entry.number)
+    seen = [f"{document}, {place_from_0 + 1} in the list (source {slug})" for slug, document, place_from_0 in places]
     sentences = [f"“{entry.title}” is {entry.state}" + (f": it {entry.reason}." if entry.reason else ".")]
-    sentences.append(f"It was picked up from the source “{entry.source}” under {_topics(entry)}.")
+    sentences.append(f"It belongs to the source “{entry.source}”, under {_topics(entry)}.")
+    sentences += [f"It was last seen in {where}." for where in seen]
+    if not seen:
+        sentences.append("No document lists it any more.")
+    sentences.append(
+        f"It is known again by {', '.join(dict.fromkeys(_NAMES[each.kind] for each in keys)) or 'nothing'}."
+    )
     sentences += [f"Issue {issue.id} ({issue.digest} {issue.slot}) carried it." for issue in issues]
     if not issues:
         sentences.append("No issue has carried it yet.")
+    sentences += _choices(entry)
     for sentence in sentences:
-        out.say(sentence)
+        out.say(escaped(sentence))
     document = {"key": entry.key, "state": entry.state, "reason": entry.reason, "source": entry.source}
-    out.document({**document, "issues": [issue.id for issue in issues], "sentences": sentences})
+    listed = [{"source": slug, "document": name, "place": number} for slug, name, number in places]
+    known = [{"scope": each.scope, "kind": each.kind, "value": each.value} for each in keys]
+    carried = [issue.id for issue in issues]
+    out.document({**document, "listed": listed, "keys": known, "issues": carried, "sentences": sentences})
+
+
+def _choices(entry: Entry) -> list[str]:
+    """What the operator can do about it."""
+    short = entry.key[:8]
+    if entry.state is EntryState.HELD:
+        released = f"`entries release {short}` makes it public: it joins the feeds and the next issues."
+        return [released, f"`entries hide {short}` never shows it, and keeps it from being picked up as new."]
+    if entry.state in (EntryState.HIDDEN, EntryState.WITHDRAWN):
+        return [f"`entries restore {short}` makes it public again."]
+    return []
 
 
 def _topics(entry: Entry) -> str:

@@ -17,6 +17,9 @@ from feed_publisher.cli.main import COMMANDS, help_text
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.domain.model import escaped
 
+_FUNCTIONS = {"try": "attempt"}
+"""Commands whose names are keywords of Python."""
+
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE)
 """What writing to stdout ends with; errors of files bring a name, and are translated where they happen."""
 
@@ -39,7 +42,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"feed_publisher.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, _FUNCTIONS.get(cmd_name, cmd_name))
         return command
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,8 +12,8 @@ from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import MailError
+from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
-from feed_publisher.services.pickup import PickupReport
 from feed_publisher.services.publish import PublishReport
 
 
@@ -25,7 +25,7 @@ from feed_publisher.services.publish import PublishReport
 def pickup(place: Place, paths: tuple[str, ...], topic: str | None, out: Out) -> None:
     """Read all sources, or just the named files (text listings, Markdown, JSON)."""
     with open_app(place) as app:
-        report = asyncio.run(app.pickup(paths, topic))
+        report = asyncio.run(app.intake.pickup(paths, topic))
     show_pickup(out, report)
     out.document(pickup_json(report))
     sys.exit(1 if report.rejected else 0)
@@ -58,7 +58,7 @@ def tick(place: Place, out: Out) -> None:
 
 
 async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError | None]:
-    picked = await app.pickup()
+    picked = await app.intake.pickup()
     show_pickup(out, picked)
     published = app.publish()
     show_publish(out, published)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -13,7 +14,20 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from feed_publisher.config.values import BaseUrl, Domain, Duration, HttpUrl, MailAddress, Slug, TimeOfDay, Title, Zone
+from feed_publisher.config.values import (
+    BaseUrl,
+    Domain,
+    Duration,
+    Every,
+    FirstContact,
+    HttpUrl,
+    Language,
+    MailAddress,
+    Slug,
+    TimeOfDay,
+    Title,
+    Zone,
+)
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 
@@ -31,7 +45,7 @@ class Site(Section):
     base_url: BaseUrl = "http://127.0.0.1:8000"
     """Where readers reach the site; every link starts with it. It may carry a path."""
 
-    language: Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")] = "en"
+    language: Language = "en"
     """Language of feeds and dates (a BCP 47 tag); the program's own words are English so far."""
 
     timezone: Zone = "UTC"
@@ -98,23 +112,104 @@ class Smtp(Section):
     """Connections held open at the same time."""
 
 
+class Select(Section):
+    """[sources.select]; CSS selectors for a page whose articles are not found by themselves"""
+
+    entry: str = ""
+    """Finds one element per article; the others are looked for inside it."""
+
+    title: str = ""
+    """The title."""
+
+    link: str = ""
+    """The element with the address of the article."""
+
+    summary: str = ""
+    """The summary."""
+
+    author: str = ""
+    """The byline."""
+
+    date: str = ""
+    """The date."""
+
+    topic: str = ""
+    """The heading it belongs under."""
+
+    next: str = ""
+    """The link to the next page of the listing, looked for in the whole page."""
+
+
 class Source(Section):
     """[[sources]]"""
 
     slug: Slug
     """Its lasting name: a new slug is a new source."""
 
-    kind: Literal["folder"] = "folder"
-    """What it is."""
+    kind: Literal["folder", "feed", "page", "sitemap", "push"] = "folder"
+    """A folder of files; a feed (RSS, Atom, JSON), an HTML page or a news sitemap on the web; or pushed to the API."""
 
-    location: str
-    """The folder, seen from publisher.toml."""
+    location: str = ""
+    """The folder, seen from publisher.toml, or the address. Nothing for "push"."""
+
+    every: Every | None = None
+    """How often it is visited: "15 minutes", "2 hours". Default: a feed 30 minutes, a page or sitemap an hour.
+    Folders are looked at every second."""
 
     topics: tuple[Title, ...] = ()
-    """Titles of topics that replace the headings in the files."""
+    """Titles of topics that replace the headings and categories it gives."""
 
-    first_contact: Literal["all", "none"] = "all"
-    """"none": what it holds when it is first read fills feeds but is never mailed."""
+    topic_map: dict[str, str] = {}
+    """Headings or categories that get another topic's title: {"Ships" = "Coastal shipping"}; "" drops one."""
+
+    language: Language | None = None
+    """Language of its articles (a BCP 47 tag), where they do not say."""
+
+    first_contact: FirstContact | None = None
+    """What may be mailed of what it holds when it is first read: "none" (that only fills feeds), "all", or an age such
+    as "30 days". Default: "all" of a folder and of what is pushed, else "none"."""
+
+    headers: dict[str, str] = {}
+    """Sent with each request; "file:NAME" takes the value from a file, such as {Authorization = "file:token.txt"}."""
+
+    pages: Annotated[int, Field(ge=1, le=50)] = 3
+    """How many pages of a listing are followed."""
+
+    silence: Every | None = None
+    """How long it may bring nothing before you are told. Default: judged by how often it used to."""
+
+    select: Select = Select()
+    """CSS selectors; see below."""
+
+    @model_validator(mode="after")
+    def _location_fits(self) -> Source:
+        is_address = re.match(r"https?://", self.location) is not None
+        if self.kind in ("feed", "page", "sitemap") and not is_address:
+            raise ValueError(f"location: {self.kind} needs an address that starts with https:// or http://")
+        if self.kind == "folder" and (is_address or not self.location):
+            raise ValueError('location: name a folder; an address needs kind = "feed", "page" or "sitemap"')
+        if self.kind == "push" and self.location:
+            raise ValueError("location: what is pushed has none; leave it out")
+        return self
+
+
+class Fetch(Section):
+    """[fetch]"""
+
+    allow: tuple[str, ...] = ()
+    """Private hosts, addresses or networks that sources may be on, such as "intranet.example" or "10.0.0.0/8"."""
+
+    contact: str = ""
+    """A mail address or page named in the User-Agent, for owners of sources who have a question."""
+
+    connections: Annotated[int, Field(ge=1, le=200)] = 20
+    """Connections held open at the same time."""
+
+    per_host: Annotated[int, Field(ge=1, le=20)] = 2
+    """Requests to one host at the same time."""
+
+    proxy: str = ""
+    """A proxy for all requests, http://host:port. Empty: none, whatever the environment says."""
 
 
 class Topic(Section):
@@ -187,6 +282,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
+    fetch: Fetch = Fetch()
     sources: tuple[Source, ...] = ()
     topics: tuple[Topic, ...] = ()
     digests: tuple[Digest, ...] = ()
@@ -199,6 +295,14 @@ class Settings(BaseSettings):
             if double:
                 raise ValueError(f"two of [[{section}]] have the slug {double!r}; each needs its own")
         return self
+
+    def source(self, slug: str) -> Source:
+        """The source of this slug, or ConfigError naming the known ones."""
+        for source in self.sources:
+            if source.slug == slug:
+                return source
+        known = ", ".join(source.slug for source in self.sources) or "none"
+        raise ConfigError(f"there is no source {slug!r}; publisher.toml has: {known}")
 
     def digest(self, slug: str) -> Digest:
         """The digest of this slug, or ConfigError naming the known ones."""

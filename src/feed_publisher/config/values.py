@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,25 @@ def _duration(value: Any) -> timedelta:
     return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
 
 
+_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+def _every(value: Any) -> timedelta:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*(minute|hour|day)s?\s*", str(value))
+    if not found or not int(found[1]):
+        raise ValueError(f'{value!r} is not a time span; use "15 minutes", "2 hours" or "3 days"')
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _first_contact(value: Any) -> Literal["all", "none"] | timedelta:
+    if value in ("all", "none"):
+        return value  # type: ignore[no-any-return]
+    try:
+        return _duration(value)
+    except ValueError as error:
+        raise ValueError(f'{value!r} is none of "none", "all" and an age such as "30 days"') from error
+
+
 _SITE_ADDRESS = "use http(s)://host, with a path if you need one"
 _UNWANTED = (
     (r"\s", "a blank"),
@@ -103,3 +122,6 @@ Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
+Every = Annotated[timedelta, BeforeValidator(_every)]
+FirstContact = Annotated[Literal["all", "none"] | timedelta, BeforeValidator(_first_contact)]

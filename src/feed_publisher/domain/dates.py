@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from feed_publisher.domain.model import Draft
 
 SECOND = timedelta(seconds=1)
+FARTHEST = timedelta(days=366)
+"""A date further in the future is a mistake of its source, and an article must not wait for it."""
+
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+"""The start of computers' time, and the years before, stand for "unknown"."""
+
+
+def believed(published: datetime | None, now: datetime) -> datetime | None:
+    """The date a source gives, or None when it cannot be meant."""
+    if published is None or published < EARLIEST or published > now + FARTHEST:
+        return None
+    return published
 
 
 def publication_dates(drafts: Sequence[Draft], first_seen: datetime, taken: Container[datetime]) -> list[datetime]:

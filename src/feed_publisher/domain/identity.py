@@ -70,6 +70,7 @@ def normalise(text: str) -> str:
     return " ".join(_NO_WORD.sub(_word_part, reduced).split())
 
 
+@lru_cache(4096)
 def canonical_link(link: str) -> str:
     """The form in which links are compared: no scheme, www., fragment, tracking parameters or last slash.
 

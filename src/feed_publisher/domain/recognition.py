@@ -291,8 +291,7 @@ class _Judge:
     def _moved(self, article: Article) -> Decision:
         """The same path on another host, under the same title, instead of an entry that is gone."""
         draft = article.draft
-        titled = [] if draft.explicit_id else self.gone.titled(draft)
-        for old in (old.known for old, _ in titled):
+        for old in (old.known for old, _ in self.gone.titled(draft)):
             if old.source != self.source or not moved_host(draft.link, old.link):
                 continue
             likeness = adopted(draft, old.summary, in_its_place=False)

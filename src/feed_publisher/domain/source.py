@@ -91,6 +91,11 @@ class SourceRules:
     wanted: bool = False
     prefix: str = ""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its location is an address."""
+        return self.location.startswith(("http://", "https://"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validators:
@@ -105,8 +110,9 @@ class SourceRecord:
     """What is stored of a source.
 
     ``location`` is as configured, ``address`` where it is fetched from since it moved for good (301). ``error`` is
-    the reason of the last failure, "" after a success; ``failures`` counts those in a row. ``hub``: the WebSub hub
-    that tells us of news until ``hub_until``.
+    the reason of the last failure, "" after a success; ``failures`` counts those in a row. ``fingerprint`` tells
+    whether the bytes of its document are those of the last reading. ``hub``: the WebSub hub that it names,
+    ``hub_topic`` the address to ask it for, ``hub_until`` how long that hub tells us of news.
     """
 
     slug: str
@@ -124,7 +130,9 @@ class SourceRecord:
     failures: int = 0
     error: str = ""
     validators: Validators = Validators()
+    fingerprint: str = ""
     hub: str = ""
+    hub_topic: str = ""
     hub_until: datetime | None = None
 
 
@@ -132,7 +140,8 @@ class SourceRecord:
 class Outcome:
     """What became of one attempt to read a fetched source; None leaves what is stored.
 
-    ``error`` "" is a success. ``retired`` is why it is never tried again. ``hub``: the WebSub hub its document names.
+    ``error`` "" is a success. ``retired`` is why it is never tried again. ``hub``: the WebSub hub that its document
+    names, and the topic to ask it for.
     """
 
     slug: str
@@ -142,5 +151,6 @@ class Outcome:
     retired: str = ""
     address: str | None = None
     validators: Validators | None = None
+    fingerprint: str | None = None
     new: int = 0
-    hub: str | None = None
+    hub: tuple[str, str] | None = None

@@ -49,6 +49,21 @@ def read_token(token: str, keys: Mapping[int, bytes]) -> Claim | None:
     return Claim(purpose=Purpose(purpose), subject=subject)
 
 
+def hook_token(purpose: str, slug: str, key: bytes) -> str:
+    """What the address of a source's hook ends with; 32 URL-safe characters that only the site can make."""
+    mac = hmac.digest(key, f"hook\0{purpose}\0{slug}".encode(), "sha256")
+    return base64.urlsafe_b64encode(mac[:24]).decode()
+
+
+def is_hook_token(token: str, purpose: str, slug: str, keys: Mapping[int, bytes]) -> bool:
+    """Whether any of the site's keys, old ones included, made it."""
+    given = token.encode(errors="replace")
+    genuine = False
+    for key in keys.values():
+        genuine |= hmac.compare_digest(given, hook_token(purpose, slug, key).encode())
+    return genuine
+
+
 def _decode(token: str) -> bytes | None:
     if len(token) != TOKEN_LENGTH or not token.isascii():
         return None

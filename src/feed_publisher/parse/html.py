@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urljoin
+
 import nh3
 from lxml import etree
 
@@ -24,7 +27,7 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _SILENT = frozenset(_SILENT_NAMES.split())  # what stands inside them is no text either
 _TAGS = frozenset(_TAG_NAMES.split())
 _ATTRIBUTES = {
-    "*": {"lang", "dir"},
+    "*": {"lang"},
     "a": {"href", "title"},
     "abbr": {"title"},
     "img": {"src", "alt", "title", "width", "height"},
@@ -33,65 +36,89 @@ _ATTRIBUTES = {
     "th": {"colspan", "rowspan"},
     "time": {"datetime"},
 }
+_CLEANER = nh3.Cleaner(
+    tags=set(_TAGS),
+    clean_content_tags=set(_SILENT),
+    attributes=_ATTRIBUTES,
+    tag_attribute_values={tag: {"dir": {"ltr", "rtl", "auto"}} for tag in _TAGS},
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",  # nh3's default lets them through; what is still relative relates to nothing
+    link_rel="noopener noreferrer",
+)
+
+# Three more for html, body and main. libxml2 itself breaks off at 255, which bounds the time for any nesting.
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 4)})")
+
+_PLAIN = re.compile(r"[^<>&\xa0\r]*+")
+_DROPPED = "x-dropped"
+"""No such element is allowed: nh3 takes it out."""
+_LAZY = ("data-src", "data-lazy-src", "data-original")
+_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
+_PLACEHOLDER = re.compile(
+    r"data:|about:|#|.*/[^/?]*(?:blank|placeholder|spacer|transparent)[^/?]*\.(?:gif|png|svg)\b", re.IGNORECASE
+)
+_ABSOLUTE = ("http://", "https://")
+_NO_SIZE = re.compile(r"\s*0*[01](?:\.0*)?\s*(?:px)?\s*", re.IGNORECASE)
+_UNSEEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden"
+    r"|(?:^|;)\s*(?:max-)?(?:width|height)\s*:\s*0*[01](?:\.0*)?(?:px)?\s*(?:!\s*important\s*)?(?:;|$)",
+    re.IGNORECASE,
+)
+# What counts readers, and the "share this" pictures of FeedBurner, FeedsPortal and WordPress.com.
+_BEACON_HOSTS = (
+    r"(?:[\w-]+\.)*(?:feedsportal\.com|doubleclick\.net|google-analytics\.com|scorecardresearch\.com|quantserve\.com"
+    r"|eotrx\.substackcdn\.com)"
+    r"|(?:pixel|stats)\.(?:wp|wordpress)\.com|counter\.theconversation\.com|pixel\.newscred\.com"
+)
+_BEACON_ADDRESSES = (
+    r"(?:feeds\d?|feedproxy)\.(?:feedburner|google)\.com/~|feeds\.feedblitz\.com/~/|feeds\.wordpress\.com/1\.0/"
+    r"|(?:www\.)?facebook\.com/tr\b|(?:\w+\.)?medium\.com/_/stat\b|(?:www\.)?blogger\.googleusercontent\.com/tracker/"
+    r"|[\w-]+\.list-manage\.com/track/"
+)
+_BEACON_PATHS = r"(?:pixel|beacon|tracking-?pixel)(?:\.(?:gif|png|jpe?g|php))?(?:\?|$)|(?:piwik|matomo)\.php\?"
+_BEACON = re.compile(
+    rf"https?://(?:(?:{_BEACON_HOSTS})(?:[:/?]|$)|{_BEACON_ADDRESSES}|[^?#]*/(?:{_BEACON_PATHS}))", re.IGNORECASE
+)
 
 
-class _Depth:
-    """Parser target that stops at the first element nested too deep."""
+def sanitise_html(html: str, base: str = "") -> str:
+    """Allow-listed HTML without tracking pixels. InputError when it is too long or nested too deep.
 
-    def __init__(self) -> None:
-        self.depth = 0
-
-    def start(self, tag: str | bytes, attrib: dict[str | bytes, str | bytes]) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise InputError(f"its HTML is nested more than {MAX_DEPTH} elements deep; simplify it")
-
-    def end(self, tag: str | bytes) -> None:
-        self.depth -= 1
-
-    def data(self, data: str | bytes) -> None:
-        """Part of lxml's protocol."""
-
-    def comment(self, text: str | bytes) -> None:
-        """Part of lxml's protocol."""
-
-    def close(self) -> None:
-        """Part of lxml's protocol."""
-
-
-def sanitise_html(html: str) -> str:
-    """Allow-listed HTML. InputError when it is too long or nested too deep.
-
-    libxml2 closes every element first: nh3 alone takes seconds for a few kilobytes of unclosed ones.
+    ``base``: the absolute address that relative links and images become absolute against; without it they go.
     """
-    root = _tree(html)
-    if root is None:
-        return ""
-    _replace_unreachable_images(root)
-    cleaned = nh3.clean(
-        visible(etree.tostring(root, method="html", encoding="unicode")),
-        tags=set(_TAGS),
-        clean_content_tags=set(_SILENT),
-        attributes=_ATTRIBUTES,
-        url_schemes={"http", "https", "mailto"},
-        url_relative="deny",  # nh3's default lets them through; a feed or mail has nothing they could relate to
-        link_rel="noopener noreferrer",
-    )
-    return visible(cleaned).strip()  # character references such as &#1; are characters by now
-
-
-def _replace_unreachable_images(root: etree._Element) -> None:
-    """The alternative text in place of an image that only its own page could show."""
-    for image in root.iter("img"):
-        if not (image.get("src") or "").strip().lower().startswith(("http://", "https://")):
-            image.tag, image.text = "span", image.get("alt")
+    return visible(html).strip() if _is_plain(html) else _safe(_tree(html), base)
 
 
 def html_to_text(html: str) -> str:
     """The words of ``html`` on one line; same errors as ``sanitise_html``."""
+    return clean(html) if _is_plain(html) else _words(_tree(html))
+
+
+def clean_article(html: str, base: str = "") -> tuple[str, str]:
+    """What ``sanitise_html`` and ``html_to_text`` give, for little more than the price of the first."""
+    if _is_plain(html):
+        return visible(html).strip(), clean(html)
     root = _tree(html)
-    if root is None:
-        return ""
+    words = _words(root)  # first: _safe changes the tree
+    return _safe(root, base), words
+
+
+def _is_plain(html: str) -> bool:
+    """Most summaries: parsing and writing them again would change nothing."""
+    return len(html) <= MAX_HTML and _PLAIN.fullmatch(html) is not None
+
+
+def _tree(html: str) -> etree._Element:
+    """Parsed under a <main> that keeps libxml2 from adding a paragraph and that nh3 takes away again."""
+    if len(html) > MAX_HTML:
+        raise InputError(f"its HTML is longer than {MAX_HTML:,} characters; shorten it")
+    root = etree.fromstring(f"<main>{visible(html)}</main>".encode(), etree.HTMLParser(encoding="utf-8"))
+    if html.count("<") > MAX_DEPTH and _TOO_DEEP(root):
+        raise InputError(f"its HTML is nested more than {MAX_DEPTH} elements deep; simplify it")
+    return root
+
+
+def _words(root: etree._Element) -> str:
     parts: list[str] = []
     silent = 0
     for event, element in etree.iterwalk(root, events=("start", "end", "comment", "pi")):
@@ -107,10 +134,77 @@ def html_to_text(html: str) -> str:
     return clean("".join(parts))
 
 
-def _tree(html: str) -> etree._Element | None:
-    """Parsed under a <main> that keeps libxml2 from adding a paragraph and that nh3 takes away again."""
-    if len(html) > MAX_HTML:
-        raise InputError(f"its HTML is longer than {MAX_HTML:,} characters; shorten it")
-    data = f"<main>{visible(html)}</main>".encode()
-    etree.fromstring(data, etree.HTMLParser(target=_Depth(), encoding="utf-8"))
-    return etree.fromstring(data, etree.HTMLParser(encoding="utf-8"))
+def _safe(root: etree._Element, base: str) -> str:
+    """libxml2 has closed every element: nh3 alone takes seconds for a few kilobytes of unclosed ones."""
+    for image in root.iter("img"):
+        _mend_image(image, base)
+    for link in root.iter("a"):
+        _mend_link(link, base)
+    html = etree.tostring(root, method="html", encoding="unicode")
+    if "xml:lang=" in html:
+        html = _with_lang(root)
+    return visible(_CLEANER.clean(html)).strip()  # character references such as &#1; are characters by now
+
+
+def _with_lang(root: etree._Element) -> str:
+    """XHTML's xml:lang, which HTML readers pass over, as lang."""
+    for element in root.iter(etree.Element):
+        language = element.attrib.pop("xml:lang", "")
+        if language and "lang" not in element.attrib:
+            element.set("lang", language)
+    return etree.tostring(root, method="html", encoding="unicode")
+
+
+def _mend_link(link: etree._Element, base: str) -> None:
+    address = link.get("href")
+    if address and base and not address.startswith(_ABSOLUTE):
+        link.set("href", _absolute(address, base))
+
+
+def _mend_image(image: etree._Element, base: str) -> None:
+    """Its real address; the alternative text in place of an image without one; nothing for a tracking pixel."""
+    address = _absolute(_source(image), base)
+    if _is_unseen(image) or _BEACON.match(address):
+        _drop(image)
+    elif address.lower().startswith(_ABSOLUTE):
+        image.set("src", address)
+    else:
+        image.tag, image.text = "span", image.get("alt")
+
+
+def _source(image: etree._Element) -> str:
+    """Where the picture is: pages that load it late keep that elsewhere."""
+    source = (image.get("src") or "").strip()
+    if source and not _PLACEHOLDER.match(source):
+        return source
+    lazy = next(filter(None, ((image.get(name) or "").strip() for name in _LAZY)), "")
+    sets = next(filter(None, ((image.get(name) or "").strip(" \t\r\n,") for name in _SETS)), "")
+    late = lazy or (sets.split()[0].rstrip(",") if sets else "")
+    return late or ("" if source.startswith("#") else source)
+
+
+def _is_unseen(image: etree._Element) -> bool:
+    sizes = (image.get("width"), image.get("height"))
+    if any(size and _NO_SIZE.fullmatch(size) for size in sizes):
+        return True
+    return "hidden" in image.attrib or bool(_UNSEEN_STYLE.search(image.get("style") or ""))
+
+
+def _drop(image: etree._Element) -> None:
+    """With the link around it, which would be left empty."""
+    parent = image.getparent()
+    image.tag = _DROPPED
+    if parent is not None and parent.tag == "a" and len(parent) == 1 and not _has_text(parent):
+        parent.tag = _DROPPED
+
+
+def _has_text(element: etree._Element) -> bool:
+    return any(text.strip() for text in element.itertext())
+
+
+def _absolute(address: str, base: str) -> str:
+    """ "" for what cannot be an address."""
+    try:
+        return urljoin(base, address.strip()) if address else ""
+    except ValueError:
+        return ""

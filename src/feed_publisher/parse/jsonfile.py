@@ -9,7 +9,7 @@ from html import escape
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.parse.fields import MAX_SUMMARY, Fields
-from feed_publisher.parse.html import html_to_text, sanitise_html
+from feed_publisher.parse.html import clean_article
 from feed_publisher.parse.text import clean, cut, decode, lines_of
 
 _LISTS = ("entries", "items")
@@ -20,16 +20,16 @@ _SHAPE = 'write a list of entries, {"entries": […]} or one entry with a "title
 def read_json(data: bytes, name: str) -> Reading:
     """``where`` is name: entries[3].date, or name:line for a syntax error. InputError when ``data`` is not text."""
     try:
-        document = _load("\n".join(lines_of(decode(data))))
+        document = load_json("\n".join(lines_of(decode(data))))
         items = list(_items(document))
         defaults = _defaults(document)
     except InputError as error:
-        return Reading(problems=(Problem(where=_join(name, error.where), reason=error.reason),))
+        return Reading(problems=(Problem(where=join_place(name, error.where), reason=error.reason),))
     drafts: list[Draft] = []
     problems: list[Problem] = []
     for path, item in items:
         try:
-            drafts.append(_draft(item, defaults, f"{name}: {path}" if path else name, len(drafts)))
+            drafts.append(draft_of(item, defaults, f"{name}: {path}" if path else name, len(drafts)))
         except InputError as error:
             place = ".".join(part for part in (path, error.where) if part)
             problems.append(Problem(where=f"{name}: {place}" if place else name, reason=error.reason))
@@ -38,12 +38,13 @@ def read_json(data: bytes, name: str) -> Reading:
     return Reading(drafts=tuple(drafts), problems=tuple(problems))
 
 
-def _join(name: str, where: str) -> str:
+def join_place(name: str, where: str) -> str:
     """A line follows the name at once, a field after a space."""
     return f"{name}:{where}" if where.isdigit() else f"{name}: {where}" if where else name
 
 
-def _load(text: str) -> object:
+def load_json(text: str) -> object:
+    """InputError with the line in its ``where`` when it is not JSON."""
     if not text.strip():
         raise InputError(f"is empty; {_SHAPE}", "1")
     try:
@@ -85,14 +86,15 @@ def _defaults(document: object) -> dict[str, object]:
     return {"topics": list(topics), "authors": list(authors), "language": fields.language()}
 
 
-def _draft(item: object, defaults: Mapping[str, object], where: str, place: int) -> Draft:
+def draft_of(item: object, defaults: Mapping[str, object], where: str, place: int) -> Draft:
+    """One entry object; ``defaults`` are what its document says for all. InputError with the field in its ``where``."""
     if not isinstance(item, dict):
         raise InputError('is not an object; write {"title": …}')
     fields, general = Fields(values=item), Fields(values=defaults)
     title = fields.line("title")
     if not title:
         raise InputError("is missing; give every entry a title", "title")
-    content, words = _content(fields)
+    content, words = content_of(fields)
     return Draft(
         title=title,
         where=where,
@@ -108,13 +110,13 @@ def _draft(item: object, defaults: Mapping[str, object], where: str, place: int)
     )
 
 
-def _content(fields: Fields) -> tuple[str, str]:
+def content_of(fields: Fields, base: str = "") -> tuple[str, str]:
     """Sanitised HTML and its words; plain text becomes paragraphs."""
     html = fields.raw("content_html")
     if not html:
         paragraphs = "\n".join(lines_of(fields.raw("content_text"))).split("\n\n")
         html = "\n".join(f"<p>{escape(clean(text))}</p>" for text in paragraphs if clean(text))
     try:
-        return sanitise_html(html), html_to_text(html)
+        return clean_article(html, base)
     except InputError as error:
         raise InputError(error.reason, "content_html" if "content_html" in fields.values else "content_text") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from feed_publisher.domain.identity import Key
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem, Reading, TopicRef
@@ -28,12 +29,14 @@ class SourceDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absorbed:
-    """What one document brought."""
+    """What one document brought. ``withdrawn`` and ``restored`` are titles."""
 
     new: tuple[Draft, ...] = ()
     changed: tuple[Draft, ...] = ()
     held: tuple[tuple[Draft, str], ...] = ()
     unchanged: int = 0
+    withdrawn: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Page:
     limit: int = 50
     state: EntryState | None = None
     topic: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,22 @@ class EntryStore(Protocol):
         ...
 
     def end_first_contact(self, slug: str, now: datetime) -> None: ...
-    def documents(self, slug: str) -> dict[str, SourceDocument]: ...
+    def fingerprints(self, slug: str) -> dict[str, str]:
+        """Of all documents of a source, by name; cheap enough for every second."""
+        ...
+
+    def problems(self, slug: str) -> dict[str, list[Problem]]:
+        """What could not be understood when they were last read, by the names of those documents that have some."""
+        ...
+
+    def listed_total(self, slug: str, names: Collection[str]) -> int:
+        """How many entries these documents of a source listed, all together."""
+        ...
+
+    def listed_in_document(self, slug: str, name: str) -> list[Listed]:
+        """The entries that a document listed when it was last read."""
+        ...
+
     def knows(self, keys: Collection[Key]) -> bool:
         """Whether any of these keys leads to an entry."""
         ...
@@ -81,7 +100,8 @@ class EntryStore(Protocol):
     ) -> Absorbed:
         """Find the keys, let ``decide`` judge and store its decisions, in one transaction.
 
-        ``withdrawn``: keys of entries that the source has deleted; only its own are withdrawn.
+        ``withdrawn``: keys of entries that the source has deleted; only its own are withdrawn, unless the document
+        lists them. What the source had deleted and lists again is restored.
         """
         ...
 
@@ -92,6 +112,13 @@ class EntryStore(Protocol):
         self, number: int, allowed: Sequence[EntryState], state: EntryState, reason: str, now: datetime
     ) -> Entry: ...
     def mailed_in(self, number: int) -> list[CarriedBy]: ...
+    def keys(self, number: int) -> list[Key]:
+        """What an entry is recognised by."""
+        ...
+
+    def listed_in(self, number: int) -> list[tuple[str, str, int]]:
+        """(source, document, place from 0) of the documents that listed it when they were last read."""
+        ...
 
 
 class TopicStore(Protocol):
@@ -173,16 +200,54 @@ class SourceStore(Protocol):
     def get(self, slug: str) -> SourceRecord | None: ...
     def all(self) -> list[SourceRecord]: ...
     def set_state(self, slug: str, state: SourceState, reason: str, now: datetime) -> None: ...
-    def hasten(self, slug: str, now: datetime) -> None:
-        """Make it due now."""
+    def hasten(self, slug: str, when: datetime) -> None:
+        """Make it due then, or sooner where it is; a reading that is under way does not change that."""
         ...
 
     def brought(self, slug: str, since: datetime) -> int:
         """How many entries it brought since then, those of its first contact not counted."""
         ...
 
-    def per_week(self, slug: str, since: datetime) -> list[tuple[date, int]]:
-        """Monday of each ISO week with the number of entries first seen in it, oldest first, weeks of 0 included."""
+    def per_week(self, since: datetime, slug: str | None = None) -> dict[str, Counter[date]]:
+        """By source, or of one: the entries first seen since then, by the Monday of their ISO week (UTC)."""
+        ...
+
+    def lease_hub(self, slug: str, secret: str | None, until: datetime) -> None:
+        """Its hub tells us of news until then (WebSub §5.3); without a new secret the one it has stays."""
+        ...
+
+    def hub_secret(self, slug: str) -> str | None:
+        """What the hub signs with, or None where it was not asked to tell us."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The answer that the first push with its Idempotency-Key was given; ``request_hash`` is that of its entries."""
+
+    request_hash: str
+    status: int
+    response: Mapping[str, Any]
+
+
+class PushStore(Protocol):
+    """Who may push, and what was answered. ``key`` is the Idempotency-Key of a request, at most 255 characters."""
+
+    def set_token(self, slug: str, token_hash: str) -> None:
+        """This token may push from now on, and the former no more. Raises NotFoundError."""
+        ...
+
+    def owner(self, token_hash: str) -> str | None:
+        """The slug of the source that a token belongs to, whatever its state."""
+        ...
+
+    def seen(self, slug: str, key: str) -> Answered | None: ...
+    def remember(self, slug: str, key: str, answer: Answered, now: datetime) -> bool:
+        """Whether this answer is the first with its key; an earlier one stays."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Drop what is older; how many."""
         ...
 
 

@@ -1,155 +1,217 @@
-"""Pickup: read what changed in a source, decide what is new, store it. Nothing missed, nothing twice."""
+"""Pickup: read the sources that are due, decide what is new, store it. Nothing missed, nothing twice."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+import logging
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from feed_publisher.domain.errors import FeedPublisherError, StorageError
-from feed_publisher.domain.identity import Key
+from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.model import Draft, Problem, Reading
-from feed_publisher.domain.recognition import Decision, Known, Listed, recognise, wanted_keys
-from feed_publisher.ports.pickup import Absorbed, EntryStore, FoundFile, SourceDocument, SourceFiles
+from feed_publisher.domain.pace import next_visit
+from feed_publisher.domain.source import Outcome, SourceKind, SourceRecord, SourceRules, SourceState
+from feed_publisher.ports.pickup import Absorbed, EntryStore, Fetcher, Parser, SourceDocument, SourceFiles, SourceStore
+from feed_publisher.services.absorbing import PickupReport, absorber
+from feed_publisher.services.folder import FolderPickup, reading_mark
+from feed_publisher.services.remote import Visit, Visitor
 
-DEFAULT_TOPIC = "News"
-"""Where articles without any heading go, so that readers can follow and get them."""
+log = logging.getLogger("feed_publisher")
 
-SETTLING = 0.4
-"""Seconds a file must have been left alone before it is read."""
+DOCUMENT = "fetched"
+"""The name under which the reading of a fetched source is remembered, wherever the source moves."""
 
+CLAIM = timedelta(minutes=5)
+"""After so long without a word, another process may visit a source."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A source to read now.
+AT_ONCE = 40
+"""Sources visited at the same time; the client limits how many connections that makes."""
 
-    ``topics``: titles that replace the headings. ``skips_first``: what it holds at first contact fills feeds but is
-    never mailed. ``prefix``: what the names of its documents begin with, when only a part of the source is read.
-    """
+BATCH = 100
+"""Outcomes that are stored in one transaction."""
 
-    slug: str
-    location: str
-    kind: str = "folder"
-    topics: tuple[str, ...] = ()
-    skips_first: bool = False
-    prefix: str = ""
+FAILING = 5
+"""After so many failures in a row the operator is told."""
 
+Claimed = tuple[SourceRules, SourceRecord]
 
-@dataclass(slots=True)
-class PickupReport:
-    """What a pickup did, over all sources. ``waiting`` are files that are still being written."""
-
-    new: list[Draft] = field(default_factory=list)
-    changed: list[Draft] = field(default_factory=list)
-    held: list[tuple[Draft, str]] = field(default_factory=list)
-    unchanged: int = 0
-    rejected: list[Problem] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
-
-    def add(self, absorbed: Absorbed, problems: Sequence[Problem]) -> None:
-        self.new += absorbed.new
-        self.changed += absorbed.changed
-        self.held += absorbed.held
-        self.unchanged += absorbed.unchanged
-        self.rejected += problems
-
-
-async def pickup(
-    wanted: Sequence[Wanted],
-    entries: EntryStore,
-    files: SourceFiles,
-    parse: Callable[[bytes, str], Reading],
-    now: datetime,
-) -> PickupReport:
-    """Read all documents that changed since they were last read. A broken one is reported and stops no other."""
-    report = PickupReport()
-    for source in wanted:
-        found = await _settled(source, files, now, report)
-        if not found:
-            continue
-        first = await asyncio.to_thread(entries.add_source, source.slug, source.kind, now)
-        known = await asyncio.to_thread(entries.documents, source.slug)
-        reader = _Reading(source, entries, files, parse, now, feed_only=first and source.skips_first, report=report)
-        waiting = len(report.waiting)
-        for file in found:
-            await asyncio.to_thread(reader.take, file, known.get(source.prefix + file.name))
-        if first and len(report.waiting) == waiting and not source.prefix:
-            await asyncio.to_thread(entries.end_first_contact, source.slug, now)
-    return report
-
-
-async def _settled(source: Wanted, files: SourceFiles, now: datetime, report: PickupReport) -> list[FoundFile]:
-    """The files of a source. One that was just written is looked at twice: unchanged since, it is taken."""
-    found, problems = await asyncio.to_thread(files.scan, source.location, now)
-    if any(not file.settled for file in found):
-        before = {file.name: file.fingerprint for file in found}
-        await asyncio.sleep(SETTLING)
-        found, problems = await asyncio.to_thread(files.scan, source.location, now)
-        found = [replace(file, settled=file.settled or before.get(file.name) == file.fingerprint) for file in found]
-    report.rejected += problems
-    return found
+Tell = Callable[[str, str], None]
+"""(about, sentence): told to the operator once for each ``about``."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """One source being read."""
+class Pickup:
+    """Reads sources of every kind."""
 
-    source: Wanted
     entries: EntryStore
+    sources: SourceStore
     files: SourceFiles
-    parse: Callable[[bytes, str], Reading]
-    now: datetime
-    feed_only: bool
+    parser: Parser
+    tell: Tell
+    clock: Callable[[], datetime]
+
+    async def folders(self, rules: Sequence[SourceRules], report: PickupReport) -> None:
+        """Folders, and files named by hand: all of them, each time."""
+        reader = FolderPickup(self.entries, self.sources, self.files, self.parser)
+        for each in rules:
+            if each.kind.is_fetched or each.kind is SourceKind.PUSH:
+                continue
+            record = await asyncio.to_thread(self.sources.get, each.slug)
+            if record is None or record.state is SourceState.ACTIVE or each.wanted:
+                await reader.read(each, self.clock(), report)
+
+    def claim(self, rules: Sequence[SourceRules]) -> list[Claimed]:
+        """The fetched sources that are due, for this process alone."""
+        by_slug = {each.slug: each for each in rules if each.kind.is_fetched}
+        now = self.clock()
+        records = self.sources.claim(list(by_slug), now + CLAIM, now) if by_slug else []
+        return [(by_slug[record.slug], record) for record in records]
+
+    async def visit(self, claimed: Sequence[Claimed], fetcher: Fetcher, report: PickupReport) -> None:
+        """Read what was claimed; a slow or monstrous source delays no other."""
+        await _Run(self, Visitor(fetcher, self.parser, self.entries), report).all(claimed)
+
+    async def address(self, rules: SourceRules, fetcher: Fetcher, report: PickupReport) -> None:
+        """An address named by hand."""
+        mark = _mark(rules)
+        visit = await Visitor(fetcher, self.parser, self.entries).visit(rules, None, mark)
+        if visit.reading is None:
+            report.rejected.append(Problem(where=rules.location, reason=visit.error))
+            return
+        await asyncio.to_thread(self.absorb, rules, visit.reading, visit.fingerprint, report)
+
+    def absorb(self, rules: SourceRules, reading: Reading, fingerprint: str, report: PickupReport) -> Absorbed:
+        """Store what a fetched source says."""
+        taker = absorber(rules, self.entries, self.sources, self.clock())
+        document = SourceDocument(name=DOCUMENT, fingerprint=fingerprint, problems=reading.problems)
+        absorbed = taker.take(document, reading)
+        if taker.circumstances.first:
+            self.entries.end_first_contact(rules.slug, self.clock())
+        report.add(absorbed, reading.problems)
+        return absorbed
+
+
+@dataclass(slots=True)
+class _Run:
+    """The visits of one pickup."""
+
+    pickup: Pickup
+    visitor: Visitor
     report: PickupReport
 
-    def take(self, file: FoundFile, known: SourceDocument | None) -> None:
-        """Read one file if it changed; a broken one is reported and stops no other."""
-        fingerprint = file.fingerprint + _topics_mark(self.source)
-        if known is not None and known.fingerprint == fingerprint:
-            self.report.unchanged += known.entries
-            self.report.rejected += known.problems
-            return
-        if not file.settled:
-            self.report.waiting.append(file.path)
-            return
+    async def all(self, claimed: Sequence[Claimed]) -> None:
+        """All of them; those that a shutdown cut short are due again at once."""
+        queue = iter(claimed)
+        left = {record.slug for _, record in claimed}
+        done: list[Outcome] = []
+
+        async def worker() -> None:
+            for rules, record in queue:
+                done.append(await self._one(rules, record))
+                left.discard(record.slug)
+                if len(done) >= BATCH:
+                    await self._record(done)
+
         try:
-            reading = self.parse(self.files.read(file.path), file.path)
-            name = self.source.prefix + file.name
-            document = SourceDocument(name=name, fingerprint=fingerprint, problems=reading.problems)
-            absorbed = _absorb(self.source, document, reading, self.entries, self.now, self.feed_only)
-            self.report.add(absorbed, reading.problems)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(AT_ONCE, len(claimed))):
+                    group.create_task(worker())
+        except asyncio.CancelledError:
+            for slug in left:
+                self.pickup.sources.hasten(slug, self.pickup.clock())
+            raise
+        finally:
+            await self._record(done)
+
+    async def _record(self, done: list[Outcome]) -> None:
+        batch = done[:]
+        done.clear()
+        if batch:
+            await asyncio.to_thread(self.pickup.sources.record, batch)
+
+    async def _one(self, rules: SourceRules, record: SourceRecord) -> Outcome:
+        """Never raises for what one source is like; StorageError ends the run."""
+        visit, new = Visit(), 0
+        try:
+            visit = await self.visitor.visit(rules, record, _mark(rules))
+            if visit.reading is not None:
+                how = (rules, visit.reading, visit.fingerprint, self.report)
+                new = len((await asyncio.to_thread(self.pickup.absorb, *how)).new)
         except StorageError:
             raise
-        except FeedPublisherError as error:
-            self.report.rejected.append(Problem(where=file.path, reason=str(error)))
+        except Exception:
+            log.exception("source %s: its reading could not be stored", rules.slug)
+            visit = Visit(answer=visit.answer, error="could not be stored: a mistake of ours; the log tells more")
+        outcome = outcome_of(rules, record, visit, new, self.pickup.clock())
+        self._tell(rules, record, visit, outcome)
+        return outcome
+
+    def _tell(self, rules: SourceRules, record: SourceRecord, visit: Visit, outcome: Outcome) -> None:
+        """What the operator must know, said once."""
+        address = record.address or rules.location
+        if outcome.error:
+            self.report.rejected.append(Problem(where=address, reason=f"{outcome.error} (source {rules.slug})"))
+        if visit.gone:
+            words = f"The source {rules.slug} is gone for good: {address} answers 410. It is not read any more;"
+            self.pickup.tell(f"retired {rules.slug} {address}", f"{words} give it another location, or remove it.")
+        elif outcome.error and record.failures + 1 == FAILING:
+            words = f"The source {rules.slug} has failed {FAILING} times in a row: {address} {outcome.error}."
+            tried = f"It is tried again at {outcome.due_at:%d %B %H:%M} UTC; `sources test {rules.slug}` tries it now."
+            self.pickup.tell(f"failing {rules.slug} {outcome.at.isoformat()}", f"{words} {tried}")
+        if visit.missed:
+            words = f"The source {rules.slug} may have missed articles: {visit.missed}."
+            advice = "Read it more often (every), or add what is missing with `pickup URL`."
+            self.pickup.tell(f"missed {rules.slug} {outcome.at.isoformat()}", f"{words} {advice}")
 
 
-def _topics_mark(source: Wanted) -> str:
-    """Read again under other topics, a document is another reading."""
-    return "@" + hashlib.sha256("\n".join(source.topics).encode()).hexdigest()[:12] if source.topics else ""
+def outcome_of(rules: SourceRules, record: SourceRecord, visit: Visit, new: int, now: datetime) -> Outcome:
+    """What is stored of a visit, and when the next one is."""
+    answer, failed = visit.answer, bool(visit.error)
+    wait = visit.reading.about.wait if visit.reading else 0
+    due = next_visit(
+        now,
+        rules.every,
+        spread(rules.slug, now),
+        failures=record.failures + 1 if failed else 0,
+        fresh_for=max(answer.fresh_for if answer and not failed else 0, wait),
+        retry_after=answer.retry_after if answer else None,
+    )
+    return Outcome(
+        slug=rules.slug,
+        at=now,
+        due_at=due,
+        error=visit.error,
+        retired=visit.error if visit.gone else "",
+        address=answer.moved_to if answer and not failed else None,
+        validators=answer.validators if answer and not failed else None,
+        fingerprint=visit.fingerprint if not failed else None,
+        new=new,
+        hub=_hub(visit),
+    )
 
 
-def _absorb(
-    source: Wanted, document: SourceDocument, reading: Reading, entries: EntryStore, now: datetime, feed_only: bool
-) -> Absorbed:
-    drafts = [_with_topics(draft, source) for draft in reading.drafts]
-
-    def decide(known: Mapping[Key, Known], listed: Sequence[Listed]) -> list[Decision]:
-        decisions = recognise(drafts, source.slug, known, listed)
-        return [replace(decision, feed_only=feed_only) for decision in decisions]
-
-    return entries.absorb(source.slug, document, wanted_keys(drafts, source.slug), decide, now)
+def spread(slug: str, now: datetime) -> float:
+    """From 0.0 to 1.0, another for each source and visit."""
+    return zlib.crc32(f"{slug} {now.isoformat()}".encode()) / 0xFFFFFFFF
 
 
-def _with_topics(draft: Draft, source: Wanted) -> Draft:
-    return replace(draft, topics=source.topics or draft.topics or (DEFAULT_TOPIC,))
+def _hub(visit: Visit) -> tuple[str, str] | None:
+    """The WebSub hub it names now and its topic; the header counts before the document (WebSub §4)."""
+    if visit.answer is None or visit.reading is None:
+        return None
+    answer, about = visit.answer, visit.reading.about
+    hub = answer.hub or about.hub or ""
+    return hub, (answer.itself or about.itself or answer.url) if hub else ""
 
 
-def add_by_hand(entries: EntryStore, draft: Draft, now: datetime) -> Absorbed:
+def _mark(rules: SourceRules) -> str:
+    return reading_mark(rules).removeprefix("@")
+
+
+def add_by_hand(entries: EntryStore, sources: SourceStore, draft: Draft, now: datetime) -> Absorbed:
     """An entry somebody typed in: recognised like any other, from a source of its own."""
-    source = Wanted(slug="by-hand", location="", kind="hand")
-    entries.add_source(source.slug, source.kind, now)
+    rules = SourceRules(slug="by-hand", location="", kind=SourceKind.HAND)
     document = SourceDocument(name=f"typed in {now.isoformat()}", fingerprint="")
-    return _absorb(source, document, Reading(drafts=(draft,)), entries, now, feed_only=False)
+    return absorber(rules, entries, sources, now).take(document, Reading(drafts=(draft,)))

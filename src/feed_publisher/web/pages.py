@@ -70,6 +70,7 @@ class Pages:
             "rehearsal": self.app.rehearsal and self.is_local(request),
             "home_url": f"{self.base}/",
             "mailbox_url": f"{self.base}/mailbox" if self.shows_mailbox(request) else "",
+            "sources_url": f"{self.base}/admin/sources" if self.is_local(request) else "",
         }
         html = render(self.app.templates, f"web/{name}.html", **{**shared, **context})
         return HTMLResponse(html, status, headers={**SECURITY, **(headers or {})})

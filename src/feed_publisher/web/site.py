@@ -14,9 +14,12 @@ from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
+from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.public import Public
+from feed_publisher.web.push import router as push_router
+from feed_publisher.web.sources import SourcePages
 
 log = logging.getLogger("feed_publisher.web")
 
@@ -35,7 +38,9 @@ def build(app: App) -> Asgi:
         redirect_slashes=False,  # it would forget the path of base_url
     )
     web.include_router(router(app))
-    web.router.routes.extend([*Public(pages).routes(), *MailboxPages(pages).routes()])
+    web.include_router(push_router(app))
+    local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
+    web.router.routes.extend([*Public(pages).routes(), *Hooks(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))

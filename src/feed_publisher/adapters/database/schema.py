@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -110,8 +111,39 @@ source = Table(
     Column("slug", String(255), nullable=False, unique=True),
     Column("kind", String(20), nullable=False),
     Column("added_at", Utc, nullable=False),
-    Column("picked_up_at", Utc),
+    Column("picked_up_at", Utc),  # when it last brought a document that had changed; an overview says so
     Column("first_read_at", Utc),
+    Column("state", String(12), nullable=False, server_default="active"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("gone", Boolean, nullable=False, server_default=false()),  # retired by itself, not by the operator
+    Column("location", Text, nullable=False, server_default=""),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("due_at", Utc, index=True),  # of active fetched sources only
+    Column("hastened", Boolean, nullable=False, server_default=false()),  # since it was last claimed
+    Column("tried_at", Utc),
+    Column("read_at", Utc),
+    Column("newest_at", Utc),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("etag", Text, nullable=False, server_default=""),
+    Column("last_modified", Text, nullable=False, server_default=""),
+    Column("fingerprint", Text, nullable=False, server_default=""),
+    Column("hub", Text, nullable=False, server_default=""),
+    Column("hub_topic", Text, nullable=False, server_default=""),
+    Column("hub_until", Utc),
+    Column("hub_secret", String(64), nullable=False, server_default=""),
+    Column("push_hash", String(64), unique=True, index=True),
+)
+
+push_request = Table(
+    "push_request",
+    metadata,
+    Column("source_id", Id, ForeignKey("source.id"), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("response", JSON, nullable=False),
+    Column("at", Utc, nullable=False, index=True),
 )
 
 source_document = Table(
@@ -157,6 +189,7 @@ entry = Table(
     Column("revision_id", Id),
     Index("ix_entry_state_published", "state", "published", "id"),
     Index("ix_entry_source_id_published", "source_id", "published"),
+    Index("ix_entry_source_id_first_seen", "source_id", "first_seen"),
 )
 
 entry_revision = Table(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, select, update
 
 from feed_publisher.adapters.database.schema import (
     entry,
@@ -28,6 +28,9 @@ from feed_publisher.ports.pickup import Absorbed, SourceDocument
 
 Numbered = tuple[int, Decision]
 
+SOURCE_WITHDREW = "its source has deleted it"
+"""Why an entry is withdrawn that comes back when its source lists it again; one withdrawn by hand does not."""
+
 
 def absorb(
     connection: Connection,
@@ -35,8 +38,12 @@ def absorb(
     document: SourceDocument,
     decisions: Sequence[Decision],
     now: datetime,
+    deleted: Collection[int] = (),
 ) -> Absorbed:
-    """Store new entries, revisions, keys and topics; number what became mailable; mark its feeds dirty."""
+    """Store new entries, revisions, keys and topics; number what became mailable; mark its feeds dirty.
+
+    ``deleted``: numbers of entries that the source says it has deleted; what the document lists is not.
+    """
     fresh = [d for d in decisions if d.known is None]
     changed = [d for d in decisions if d.verb is Verb.CHANGE]
     known = [(d.known.number, d) for d in decisions if d.known]
@@ -48,15 +55,19 @@ def absorb(
     _store_keys(connection, added + known)
     retagged = _tag(connection, added + known, now)
     mailable = [number for number, d in reversed(added) if d.verb is Verb.NEW] + retagged
-    make_mailable(connection, _public_ones(connection, mailable), now)
-    touched = {number for number, d in known if d.verb is Verb.CHANGE} | {n for n, _ in added} | set(retagged + moved)
-    mark_dirty(connection, sorted(touched))
+    restored = _restore(connection, source_id, {number for number, d in known if d.owned}, now)
+    withdrawn = _withdraw(connection, source_id, set(deleted) - {number for number, _ in added + known})
+    make_mailable(connection, _public_ones(connection, [*restored, *mailable]), now)
+    touched = {n for n, d in known if d.verb is Verb.CHANGE} | {n for n, _ in added} | {*retagged, *moved}
+    mark_dirty(connection, sorted(touched | restored.keys() | withdrawn.keys()))
     _remember(connection, source_id, document, added + known)
     return Absorbed(
         new=tuple(d.draft for d in fresh if d.verb is Verb.NEW),
         held=tuple((d.draft, d.reason) for d in fresh if d.verb is Verb.HOLD),
         changed=tuple(d.draft for d in changed),
         unchanged=len(decisions) - len(fresh) - len(changed),
+        withdrawn=tuple(withdrawn.values()),
+        restored=tuple(restored.values()),
     )
 
 
@@ -137,6 +148,38 @@ def _move_link(connection: Connection, number: int, decision: Decision) -> bool:
         return False
     connection.execute(update(entry).where(entry.c.id == number).values(link=link))
     return True
+
+
+def _withdraw(connection: Connection, source_id: int, numbers: Collection[int]) -> dict[int, str]:
+    """Take what its own source has deleted from the public; titles by number."""
+    shown = (EntryState.PUBLIC, EntryState.SCHEDULED)
+    titles: dict[int, str] = {}
+    for chunk in chunks(sorted(numbers), 500):
+        mine = and_(entry.c.id.in_(chunk), entry.c.source_id == source_id, entry.c.state.in_(shown))
+        titles |= {row.id: row.title for row in connection.execute(_titled().where(mine))}
+        values = {"state": EntryState.WITHDRAWN, "reason": SOURCE_WITHDREW}
+        connection.execute(update(entry).where(mine).values(values))
+    return titles
+
+
+def _restore(connection: Connection, source_id: int, owned: Collection[int], now: datetime) -> dict[int, str]:
+    """Give back what its source had deleted and lists again; titles by number, oldest first."""
+    theirs = and_(entry.c.state == EntryState.WITHDRAWN, entry.c.reason == SOURCE_WITHDREW)
+    query = _titled().add_columns(entry.c.published).where(theirs, entry.c.source_id == source_id)
+    back = [row for row in connection.execute(query.order_by(entry.c.published, entry.c.id)) if row.id in owned]
+    if back:
+        connection.execute(
+            update(entry).where(entry.c.id == bindparam("number")).values(state=bindparam("to"), reason=""),
+            [
+                {"number": row.id, "to": EntryState.SCHEDULED if row.published > now else EntryState.PUBLIC}
+                for row in back
+            ],
+        )
+    return {row.id: row.title for row in back}
+
+
+def _titled() -> Select[Any]:
+    return select(entry.c.id, entry_revision.c.title).join(entry_revision, entry_revision.c.id == entry.c.revision_id)
 
 
 def _store_keys(connection: Connection, numbered: Sequence[Numbered]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select, update
+from sqlalchemy import Connection, Row, Select, Text, and_, cast, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import (
@@ -62,18 +61,23 @@ class SqlEntryStore:
             mine = and_(source.c.slug == slug, source.c.first_read_at.is_(None))
             connection.execute(update(source).where(mine).values(first_read_at=now))
 
-    def documents(self, slug: str) -> dict[str, SourceDocument]:
+    def fingerprints(self, slug: str) -> dict[str, str]:
+        query = select(source_document.c.name, source_document.c.fingerprint).join(source)
         with self._database.read() as connection:
-            rows = connection.execute(select(source_document).join(source).where(source.c.slug == slug))
-            return {
-                row.name: SourceDocument(
-                    name=row.name,
-                    fingerprint=row.fingerprint,
-                    entries=row.entries,
-                    problems=tuple(Problem(where=where, reason=reason) for where, reason in row.problems),
-                )
-                for row in rows
-            }
+            return dict(connection.execute(query.where(source.c.slug == slug)).all())
+
+    def listed_total(self, slug: str, names: Collection[str]) -> int:
+        query = select(source_document.c.name, source_document.c.entries).join(source)
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(source.c.slug == slug))
+            return sum(count for name, count in rows if name in names)
+
+    def problems(self, slug: str) -> dict[str, list[Problem]]:
+        query = select(source_document.c.name, source_document.c.problems).join(source)
+        some = cast(source_document.c.problems, Text) != "[]"
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(source.c.slug == slug, some).order_by(source_document.c.name))
+            return {row.name: [Problem(where=where, reason=reason) for where, reason in row.problems] for row in rows}
 
     def absorb(
         self,
@@ -88,18 +92,21 @@ class SqlEntryStore:
             lock_site(connection)  # two sources may bring the same article at the same moment
             locked = select(source.c.id).where(source.c.slug == slug).with_for_update()
             number = connection.execute(locked).scalar_one()
-            connection.execute(update(source).where(source.c.id == number).values(picked_up_at=now))
-            decisions = decide(find(connection, keys), listed(connection, number, document.name))
-            return absorb(connection, number, document, decisions, now)
+            decisions = decide(*recall(connection, keys, number, document.name))
+            deleted = set(find(connection, withdrawn).values())
+            absorbed = absorb(connection, number, document, decisions, now, deleted)
+            values = {"picked_up_at": now, "read_at": now} | ({"newest_at": now} if absorbed.new else {})
+            connection.execute(update(source).where(source.c.id == number).values(values))
+            return absorbed
 
     def knows(self, keys: Collection[Key]) -> bool:
         with self._database.read() as connection:
-            for (scope, kind), alike in groupby(sorted(keys), key=lambda key: (key.scope, key.kind)):
-                mine = select(entry_key.c.entry_id).where(entry_key.c.scope == scope, entry_key.c.kind == kind)
-                for chunk in chunks([key.value for key in alike], 500):
-                    if connection.execute(mine.where(entry_key.c.value.in_(chunk)).limit(1)).first():
-                        return True
-        return False
+            return any(connection.execute(query.limit(1)).first() for _, _, query in _lookups(keys))
+
+    def listed_in_document(self, slug: str, name: str) -> list[Listed]:
+        with self._database.read() as connection:
+            number = connection.execute(select(source.c.id).where(source.c.slug == slug)).scalar()
+            return [] if number is None else recall(connection, (), number, name)[1]
 
     def mature(self, now: datetime) -> list[Entry]:
         """Make scheduled entries public whose time has come."""
@@ -138,6 +145,8 @@ class SqlEntryStore:
         query = entry_rows().order_by(entry.c.published.desc(), entry.c.id.desc()).limit(page.limit)
         if page.state:
             query = query.where(entry.c.state == page.state)
+        if page.source:
+            query = query.where(source.c.slug == page.source)
         if page.topic:
             query = (
                 query.join(entry_topic, entry_topic.c.entry_id == entry.c.id)
@@ -166,6 +175,20 @@ class SqlEntryStore:
             mark_dirty(connection, [number])
             return load_entries(connection, entry_rows().where(entry.c.id == number))[0]
 
+    def keys(self, number: int) -> list[Key]:
+        """What an entry is recognised by."""
+        columns = entry_key.c.scope, entry_key.c.kind, entry_key.c.value
+        query = select(*columns).where(entry_key.c.entry_id == number).order_by(*columns)
+        with self._database.read() as connection:
+            return [Key(row.scope, KeyKind(row.kind), row.value) for row in connection.execute(query)]
+
+    def listed_in(self, number: int) -> list[tuple[str, str, int]]:
+        """(source, document, place from 0) of the documents that listed it when they were last read."""
+        query = select(source.c.slug, listing.c.name, listing.c.place).join(source, source.c.id == listing.c.source_id)
+        ordered = query.where(listing.c.entry_id == number).order_by(source.c.slug, listing.c.name)
+        with self._database.read() as connection:
+            return [tuple(row) for row in connection.execute(ordered)]
+
     def mailed_in(self, number: int) -> list[CarriedBy]:
         query = (
             select(issue.c.id, digest.c.slug, issue.c.slot)
@@ -181,29 +204,52 @@ class SqlEntryStore:
             return [CarriedBy(id=row.id, digest=row.slug, slot=row.slot) for row in rows]
 
 
-def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Known]:
-    """The known entries among these keys."""
-    found: dict[Key, Known] = {}
-    query = _known().add_columns(entry_key.c.value).join(entry_key, entry_key.c.entry_id == entry.c.id)
-    # One query per scope and kind: SQLite walks no index for an IN over three columns.
-    for (scope, kind), alike in groupby(sorted(keys), key=lambda key: (key.scope, key.kind)):
-        mine = query.where(entry_key.c.scope == scope, entry_key.c.kind == kind)
-        for chunk in chunks([key.value for key in alike], 500):
-            for row in connection.execute(mine.where(entry_key.c.value.in_(chunk))):
-                found[Key(scope, KeyKind(kind), row.value)] = _to_known(row)
+Recalled = tuple[dict[Key, Known], list[Listed]]
+
+
+def recall(connection: Connection, keys: Collection[Key], source_id: int, document: str) -> Recalled:
+    """The known entries among these keys, and those that the document listed when it was last read."""
+    numbers = find(connection, keys)
+    query = select(listing.c.entry_id, listing.c.place)
+    mine = query.where(listing.c.source_id == source_id, listing.c.name == document)
+    places = connection.execute(mine.order_by(listing.c.place)).all()
+    known = _load_known(connection, {*numbers.values(), *(number for number, _ in places)})
+    listed = [Listed(known=known[number], place=place) for number, place in places]
+    return {key: known[number] for key, number in numbers.items()}, listed
+
+
+def find(connection: Connection, keys: Collection[Key]) -> dict[Key, int]:
+    """The numbers of the entries that these keys lead to."""
+    return {
+        Key(scope, kind, value): number
+        for scope, kind, query in _lookups(keys)
+        for value, number in connection.execute(query)
+    }
+
+
+def _lookups(keys: Collection[Key]) -> Iterator[tuple[str, KeyKind, Select[str, int]]]:
+    """A query per scope and kind: SQLite walks no index for an IN over three columns."""
+    alike: dict[tuple[str, KeyKind], list[str]] = {}
+    for key in keys:
+        alike.setdefault((key.scope, key.kind), []).append(key.value)
+    for (scope, kind), values in alike.items():
+        mine = select(entry_key.c.value, entry_key.c.entry_id)
+        mine = mine.where(entry_key.c.scope == scope, entry_key.c.kind == kind)
+        for chunk in chunks(values, 500):
+            yield scope, kind, mine.where(entry_key.c.value.in_(chunk))
+
+
+def _load_known(connection: Connection, numbers: Collection[int]) -> dict[int, Known]:
+    found: dict[int, Known] = {}
+    for chunk in chunks(sorted(numbers), 500):
+        rows = connection.execute(_known().where(entry.c.id.in_(chunk)))
+        found |= {row.entry_id: _to_known(row) for row in rows}
     return found
-
-
-def listed(connection: Connection, source_id: int, document: str) -> list[Listed]:
-    """The entries that this document listed when it was last read."""
-    query = _known().add_columns(listing.c.place).join(listing, listing.c.entry_id == entry.c.id)
-    rows = connection.execute(query.where(listing.c.source_id == source_id, listing.c.name == document))
-    return [Listed(known=_to_known(row), place=row.place) for row in rows]
 
 
 def _known() -> Select[Any]:
     return (
-        select(entry.c.id, entry.c.key, entry.c.link, source.c.slug, entry_revision)
+        select(entry.c.key, entry.c.link, source.c.slug, entry_revision)
         .join(entry_revision, entry_revision.c.id == entry.c.revision_id)
         .join(source, source.c.id == entry.c.source_id)
     )
