@@ -72,6 +72,16 @@ def parser():
         yield parser
 
 
+def test_a_large_parent_wears_out_no_child(parser):
+    ballast = b"x" * 300_000_000
+    parser.parse(b"One\n", "a.txt", ParseRules())
+    before = children(os.getpid())
+    with BoundedParser() as own:
+        own.parse(b"One\n", "a.txt", ParseRules())
+        assert len(children(os.getpid())) == len(before) + 1
+    assert len(ballast) > 0
+
+
 def test_it_reads_as_read_document_does(parser):
     for data, name in [(SMALL, "a.txt"), (b'[{"title": "Fog", "date": "2026-11-22"}, 3]', "a.json"), (b"\0", "\udcff")]:
         assert parser.parse(data, name, RULES) == read_document(data, name)

@@ -454,7 +454,6 @@ def test_unknown_names_are_one_line(cli: Cli) -> None:
     assert "No such file" in cli.fails("subscribers", "import", cli.folder / "none.csv")
     assert "abcdef" in cli.fails("entries", "show", "abcdef")
     assert "there is no issue 9" in cli.fails("issues", "show", "9")
-    assert "not read yet" in cli.fails("pickup", "https://x.example/feed")
     assert "no-such" in cli("pickup", cli.folder / "no-such.txt").err
     assert "x" in cli.fails("subscribers", "add", "x")
 

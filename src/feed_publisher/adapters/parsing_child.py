@@ -67,7 +67,16 @@ def _bounded(read: Callable[..., object], data: bytes, name: str, rules: ParseRu
 
 def _is_worn(memory: int) -> bool:
     """So much was needed that the next document might not find enough: what is freed is rarely given back."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > memory // 3
+    return _peak() > memory // 3
+
+
+def _peak() -> int:
+    """The most memory it ever had, in bytes; ru_maxrss also counts what the parent had when it was forked."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(b"VmHWM:"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _send(answers: BinaryIO, answer: bytes) -> None:

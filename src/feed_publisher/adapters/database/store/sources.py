@@ -119,16 +119,14 @@ class SqlSourceStore:
 
     def per_week(self, since: datetime, slug: str | None = None) -> dict[str, Counter[date]]:
         # All new entries of one reading share their first_seen, so few rows come back.
-        seen = (
-            select(entry.c.source_id, entry.c.first_seen, func.count().label("entries"))
+        query = (
+            select(source.c.slug, entry.c.first_seen, func.count().label("entries"))
+            .join(entry, entry.c.source_id == source.c.id)
             .where(entry.c.first_seen >= since)
-            .group_by(entry.c.source_id, entry.c.first_seen)
+            .group_by(source.c.slug, entry.c.first_seen)
         )
         if slug is not None:
-            number = select(source.c.id).where(source.c.slug == slug).scalar_subquery()
-            seen = seen.where(entry.c.source_id == number)
-        part = seen.subquery()
-        query = select(source.c.slug, part.c.first_seen, part.c.entries).join(part, part.c.source_id == source.c.id)
+            query = query.where(source.c.slug == slug)
         weeks: dict[str, Counter[date]] = {}
         with self._database.read() as connection:
             for row in connection.execute(query):
