@@ -63,7 +63,7 @@ class Publisher:
     """``feed`` and ``wire`` are two feeds, ``listing`` a page without dates or ids; newest first.
 
     ``answers`` may hold a status for a path, with headers, ``bodies`` a feed; ``password`` is the Authorization that
-    is wanted; ``visits`` counts the answers by path and status.
+    is wanted; ``told`` are the Authorizations it got, ``visits`` counts the answers by path and status.
     """
 
     now: datetime
@@ -77,6 +77,7 @@ class Publisher:
     paged: bool = True
     answers: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     visits: list[tuple[str, int]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
     password: str = ""
     hub: Hub | None = None
@@ -137,6 +138,7 @@ class Publisher:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                publisher.told.append(self.headers.get("Authorization", ""))
                 if publisher.password and self.headers.get("Authorization") != publisher.password:
                     status, headers, body = 401, {}, b"who are you?"
                 else:

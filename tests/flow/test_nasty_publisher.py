@@ -344,3 +344,21 @@ def test_a_source_that_wants_a_password_gets_it_from_a_file(
     magazine.now += DAY
     assert len(magazine.pickup().new) == 1
     assert "tide-table" not in (magazine.folder / "var" / "publisher.sqlite3").read_bytes().decode("latin-1")
+
+
+def test_the_password_of_a_source_is_not_for_its_archive_elsewhere(
+    magazine: Site, publisher: Publisher, newsroom: Newsroom
+) -> None:
+    """A feed names an older page on another host: that host must not learn the secret."""
+    with Publisher(now=MONDAY).running() as thief:
+        thief.bodies["/archive"] = atom("Old")
+        archive = f'<link rel="prev-archive" href="{thief.url("/archive")}"/>'
+        header = 'headers = {Authorization = "Bearer tide-table"}\n'
+        magazine.configure(digest=magazine.digest.replace('kind = "feed"\n', f'kind = "feed"\n{header}'))
+        publisher.bodies["/wire/"] = atom("Heron")
+        day(magazine, publisher)
+        publisher.bodies["/wire/"] = atom("Ferry").replace(b"<entry>", archive.encode() + b"<entry>", 1)
+        day(magazine, publisher)
+        assert [path for path, _ in thief.visits] == ["/archive"]
+        assert thief.told == [""]
+        assert "Bearer tide-table" in publisher.told

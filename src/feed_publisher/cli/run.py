@@ -59,6 +59,7 @@ def tick(place: Place, out: Out) -> None:
 
 async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError | None]:
     picked = await app.intake.pickup()
+    app.intake.watch()
     show_pickup(out, picked)
     published = app.publish()
     show_publish(out, published)

@@ -27,6 +27,7 @@ from feed_publisher.config.values import (
     TimeOfDay,
     Title,
     Zone,
+    check_http_url,
 )
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
@@ -184,6 +185,8 @@ class Source(Section):
     @model_validator(mode="after")
     def _location_fits(self) -> Source:
         is_address = re.match(r"https?://", self.location) is not None
+        if is_address:
+            check_http_url(self.location)
         if self.kind in ("feed", "page", "sitemap") and not is_address:
             raise ValueError(f"location: {self.kind} needs an address that starts with https:// or http://")
         if self.kind == "folder" and (is_address or not self.location):

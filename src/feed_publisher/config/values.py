@@ -101,8 +101,13 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _http_url(value: str) -> str:
-    if value and urlsplit(value).scheme not in ("http", "https"):
+def check_http_url(value: str) -> str:
+    """An http or https address as it may be written into a page, or ValueError."""
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError as error:  # "Invalid IPv6 URL"
+        raise ValueError(f"{value!r} is not a web address ({error})") from error
+    if value and scheme not in ("http", "https"):
         raise ValueError(f"{value!r} must start with https:// or http://")
     if re.search(r"[\s\"<>\x00-\x1f\x7f]", value):
         raise ValueError(f"{value!r} has a blank, a quote, < or > in it; write it as %20, %22, %3C or %3E")
@@ -119,7 +124,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 TimeOfDay = Annotated[time, BeforeValidator(_time)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]

@@ -80,7 +80,9 @@ class Visitor:
         return Visit(answer=answer, reading=reading, fingerprint=now, missed=missed)
 
     async def _get(self, rules: SourceRules, address: str, validators: Validators) -> Fetched:
-        return await self.fetcher.get(FetchRequest(url=address, headers=rules.headers, validators=validators))
+        # An older page may be said to be anywhere: what is secret goes to the configured place only.
+        headers = rules.headers if _origin(address) == _origin(rules.location) else ()
+        return await self.fetcher.get(FetchRequest(url=address, headers=headers, validators=validators))
 
     async def _parse(self, rules: SourceRules, answer: Fetched) -> Reading:
         kind = rules.kind if rules.kind.is_fetched else ""
@@ -200,6 +202,11 @@ def joined(first: Reading, second: Reading) -> Reading:
     more = tuple(replace(draft, place=start + index) for index, draft in enumerate(second.drafts))
     problems = (*first.problems, *second.problems)
     return replace(first, drafts=(*first.drafts, *more), problems=problems)
+
+
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc.lower()
 
 
 def _mark(draft: Draft) -> tuple[str, str, str]:
