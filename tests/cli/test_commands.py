@@ -415,6 +415,8 @@ def test_as_of_and_previews(full: Cli, tmp_path: Path) -> None:
     shown = full.json("digest", "preview", "weekly")
     assert (shown["entries"], "Article 0012" in shown["text"]) == (12, True)
     assert "Subject: " in full.ok("digest", "preview", "weekly", "--subscriber", "ann@example.org").out
+    assert "/unsubscribe/" in shown["text"]
+    assert "unsubscribe_url" not in shown["text"] + shown["html"]
     full.ok("digest", "preview", "weekly", "--out", tmp_path / "p")
     assert "Article 0001" in (tmp_path / "p" / "mail.html").read_text()
     assert "--as-of" in full.fails("send", "weekly", "--as-of", "soon")

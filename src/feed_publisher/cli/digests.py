@@ -8,6 +8,7 @@ import click
 
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.compose.message import readable
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError, NotFoundError
 
@@ -77,18 +78,18 @@ def preview(place: Place, slug: str, as_of: str | None, subscriber: str | None, 
         app.settings.digest(slug)
         address = parse_address(subscriber) if subscriber else None
         edition = app.preview(slug, address, parse_instant(as_of, app.settings.site.timezone))
+        nowhere = app.letterhead.unsubscribe_url(0)  # a link that works belongs in one reader's mail only
     if edition is None:
         raise NotFoundError("there is nothing new, so there would be no mail")
+    html, text = (readable(each, edition.nonce, nowhere) for each in (edition.html, edition.text))
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "mail.html").write_text(edition.html)
-            (folder / "mail.txt").write_text(edition.text)
+            (folder / "mail.html").write_text(html)
+            (folder / "mail.txt").write_text(text)
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}", str(folder)) from error
         out.say(f"wrote {folder / 'mail.html'} and {folder / 'mail.txt'}")
     else:
-        out.say(f"Subject: {edition.subject}\n\n{edition.text}")
-    out.document(
-        {"subject": edition.subject, "entries": len(edition.entries), "html": edition.html, "text": edition.text}
-    )
+        out.say(f"Subject: {edition.subject}\n\n{text}")
+    out.document({"subject": edition.subject, "entries": len(edition.entries), "html": html, "text": text})

@@ -26,6 +26,11 @@ def marker(nonce: str, name: str) -> str:
     return _MARKER.format(nonce=nonce, name=name)
 
 
+def readable(text: str, nonce: str, unsubscribe_url: str) -> str:
+    """The HTML or text of an edition as one reader would see it."""
+    return text.replace(marker(nonce, "unsubscribe_url"), unsubscribe_url)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person."""

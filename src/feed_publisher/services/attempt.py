@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from feed_publisher.compose.message import Personal, Sender, Skeleton, marker
+from feed_publisher.compose.message import Personal, Sender, Skeleton, readable
 from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.model import Entry
 
@@ -43,11 +43,10 @@ def mail_of(edition: Edition, sender: Sender, unsubscribe_url: str, now: datetim
     skeleton = Skeleton(sender, edition.subject, edition.html, edition.text, edition.language, edition.nonce)
     message_id = f"try.{int(now.timestamp())}@{sender.message_id_domain}"
     personal = Personal(to=READER, message_id=message_id, date=now, values=values, unsubscribe_url=unsubscribe_url)
-    place = marker(edition.nonce, "unsubscribe_url")
     return Mail(
         subject=edition.subject,
-        html=edition.html.replace(place, unsubscribe_url),
-        text=edition.text.replace(place, unsubscribe_url),
+        html=readable(edition.html, edition.nonce, unsubscribe_url),
+        text=readable(edition.text, edition.nonce, unsubscribe_url),
         message=skeleton.message(personal),
     )
 
