@@ -5,6 +5,8 @@ Imports inside methods keep parsers and the HTTP client out of the way of comman
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from feed_publisher.services.remote import Visit
     from feed_publisher.services.sources import Health
 
+log = logging.getLogger("feed_publisher")
+
 
 @dataclass(slots=True)
 class Intake:
@@ -55,6 +59,7 @@ class Intake:
         """End the processes that parse."""
         if self._parser is not None:
             self._parser.close()
+            self._parser = None
 
     @property
     def parser(self) -> DocumentParser:
@@ -72,7 +77,7 @@ class Intake:
 
     def configured(self, topics: tuple[str, ...] = ()) -> list[SourceRules]:
         """All sources of the settings; their state is kept in the database."""
-        rules = wiring.configured_sources(self.settings, self.folder, topics)
+        rules = wiring.configured_sources(self.settings, topics)
         self.sources.sync(rules, self.clock())
         return rules
 
@@ -82,9 +87,7 @@ class Intake:
         wanted = [wiring.named_source(self.settings, self.folder, path, topics) for path in paths]
         if not wanted:
             report = await self.folders(topics)
-            if claimed := self.claim(topics):
-                async with self.fetching() as fetcher:
-                    await self.visit(claimed, fetcher, report)
+            await self._visit_all(topics, report)
             return report
         report = self._report()
         await self._service().folders([rules for rules in wanted if not rules.is_remote], report)
@@ -95,11 +98,21 @@ class Intake:
                     await self._service().address(rules, fetcher, report)
         return report
 
+    async def _visit_all(self, topics: tuple[str, ...], report: PickupReport) -> None:
+        """Round after round, until nothing is due."""
+        claimed = await asyncio.to_thread(self.claim, topics)
+        if not claimed:
+            return
+        async with self.fetching() as fetcher:
+            while claimed:
+                await self.visit(claimed, fetcher, report)
+                claimed = await asyncio.to_thread(self.claim, topics)
+
     async def folders(self, topics: tuple[str, ...] = ()) -> PickupReport:
         """Read the folders; make public what was scheduled for now."""
-        self.entries.mature(self.clock())
+        await asyncio.to_thread(self.entries.mature, self.clock())
         report = self._report()
-        await self._service().folders(self.configured(topics), report)
+        await self._service().folders(await asyncio.to_thread(self.configured, topics), report)
         return report
 
     def claim(self, topics: tuple[str, ...] = ()) -> list[Claimed]:
@@ -114,7 +127,7 @@ class Intake:
         """What a source says now; nothing is stored."""
         from feed_publisher.services.remote import Visitor
 
-        return await Visitor(fetcher, self.parser, self.entries).visit(rules, None, "")
+        return await Visitor(fetcher, self.parser, self.entries, self.secret).visit(rules, None)
 
     def add(self, draft: Draft) -> Absorbed:
         """An entry typed in by hand."""
@@ -137,7 +150,15 @@ class Intake:
         """The service that has WebSub hubs tell us of news."""
         from feed_publisher.services.hub import HubSubscriber
 
-        return HubSubscriber(self.sources, lambda slug: self.hook_url("websub", slug), self.clock)
+        slugs = {source.slug for source in self.settings.sources}
+        callback, local = (lambda slug: self.hook_url("websub", slug)), self.settings.site.is_loopback
+        return HubSubscriber(self.sources, slugs, callback, self.clock, local)
+
+    def has_hubs(self) -> bool:
+        """Whether any hub is to be asked now."""
+        from feed_publisher.services.hub import wanting
+
+        return bool(wanting(self.sources.all(), self.clock()))
 
     def hook_url(self, purpose: str, slug: str) -> str:
         """Where a source, or its hub, may call us: "ping" or "websub"."""
@@ -177,7 +198,11 @@ class Intake:
         from feed_publisher.services.pickup import Pickup
 
         files = DiskSources(self.folder, KNOWN_SUFFIXES)
-        return Pickup(self.entries, self.sources, files, self.parser, self._tell, self.clock)
+        return Pickup(self.entries, self.sources, files, self.parser, self.secret, self._tell, self.clock)
+
+    def secret(self, value: str) -> str:
+        """What a configured header really is. Raises ConfigError."""
+        return wiring.header_value(value, self.folder)
 
     def _report(self) -> PickupReport:
         from feed_publisher.services.absorbing import PickupReport
@@ -185,7 +210,8 @@ class Intake:
         return PickupReport()
 
     def _tell(self, about: str, sentence: str) -> None:
-        self.desk.tell(about[:200], sentence, self.clock())
+        if self.desk.tell(about[:200], sentence, self.clock()):
+            log.warning("%s", sentence)
 
     def _topic_title(self, slug: str | None) -> tuple[str, ...]:
         """The title of a topic named by its slug; an unknown one is made."""

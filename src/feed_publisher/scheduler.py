@@ -27,6 +27,7 @@ log = logging.getLogger("feed_publisher")
 
 PICKUP_SECONDS = 1
 WATCH_SECONDS = 600
+HUB_SECONDS = 10
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 CUT_SECONDS = 5.0
@@ -35,8 +36,11 @@ CUT_SECONDS = 5.0
 FOLDERS_SHARE = 10
 """Looking at folders takes at most one part in so many of the time."""
 
-VISITS = 8
-"""So many rounds of visits may be under way at the same time."""
+LONGEST_REST = 10.0
+"""Seconds after which even the largest folder is looked at again."""
+
+VISITS = 50
+"""So many rounds of visits may be under way at the same time: they wait for slow servers, not for each other."""
 
 RELAY_PAUSE = 30.0
 """Seconds without a try after the mail server could not be used."""
@@ -67,6 +71,7 @@ class Scheduler:
         self._every(PICKUP_SECONDS, "pickup", self.pick_up)
         self._every(PICKUP_SECONDS, "visits", self.visit)
         self._every(WATCH_SECONDS, "watch", self.watch)
+        self._every(HUB_SECONDS, "hubs", self.ask_hubs)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -82,6 +87,7 @@ class Scheduler:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
             log.warning("stopped while %s; the next start continues", " and ".join(sorted(self._busy)))
+        self._app.intake.close()
         for visit in self._visits:
             visit.cancel()  # nothing is lost: the source is visited again
         # APScheduler's own shutdown cancels what still runs; a cut message is then counted as in doubt.
@@ -94,9 +100,9 @@ class Scheduler:
     async def pick_up(self) -> None:
         """Read folders, write feeds. Large folders are looked at less often than small ones."""
         if time.monotonic() >= self._folders_rest_until:
-            began = time.monotonic()
             report = await self._app.intake.folders()
-            self._folders_rest_until = began + FOLDERS_SHARE * (time.monotonic() - began)
+            rest = min(FOLDERS_SHARE * report.looking, LONGEST_REST)
+            self._folders_rest_until = time.monotonic() + (rest if rest > PICKUP_SECONDS else 0)
             self._tell(report)
             self._report(report.rejected)
         published = await asyncio.to_thread(self._app.publish)
@@ -116,13 +122,12 @@ class Scheduler:
             visit.add_done_callback(self._visits.discard)
 
     async def watch(self) -> None:
-        """Tell of silent sources; renew the leases of hubs."""
+        """Tell of silent sources."""
         await asyncio.to_thread(self._app.intake.watch)
-        await self._ask_hubs()
 
-    async def _ask_hubs(self) -> None:
+    async def ask_hubs(self) -> None:
         """Have hubs tell us of news, where they can reach us."""
-        if not self._app.settings.site.is_loopback or self._app.settings.fetch.allow:
+        if await asyncio.to_thread(self._app.intake.has_hubs):
             await self._app.intake.hubs().renew(await self._client())
 
     async def _client(self) -> Fetcher:
@@ -134,7 +139,6 @@ class Scheduler:
         report = PickupReport()
         try:
             await self._app.intake.visit(claimed, fetcher, report)
-            await self._ask_hubs()
         except FeedPublisherError as error:
             log.error("visits: %s", error)
         except Exception:
@@ -149,7 +153,7 @@ class Scheduler:
         if report.changed:
             log.info("changed %d: %s", len(report.changed), _titles([draft.title for draft in report.changed]))
         for draft, reason in report.held:
-            log.warning("held “%s”: %s", draft.title, reason)
+            log.warning("held “%s”: it %s", draft.title, reason)
         if report.withdrawn:
             log.info("withdrawn by their source: %s", _titles(report.withdrawn))
         if report.restored:

@@ -85,7 +85,7 @@ _EVERY = {"feed": timedelta(minutes=30)}
 _MAILED_BACK: dict[object, timedelta | None] = {"all": None, "none": timedelta(0)}
 
 
-def source_rules(source: Source, folder: Path, site_topics: tuple[str, ...] = ()) -> SourceRules:
+def source_rules(source: Source, site_topics: tuple[str, ...] = ()) -> SourceRules:
     """One source of the settings; ``site_topics``, when given, replace headings and the source's own topics."""
     kind = SourceKind(source.kind)
     contact = source.first_contact or ("none" if kind.is_fetched else "all")
@@ -98,16 +98,16 @@ def source_rules(source: Source, folder: Path, site_topics: tuple[str, ...] = ()
         topic_map=source.topic_map,
         language=source.language,
         first_contact=contact if isinstance(contact, timedelta) else _MAILED_BACK[contact],
-        headers=tuple((name, _secret(value, folder)) for name, value in source.headers.items()),
+        headers=tuple(source.headers.items()),
         select=Selectors(**source.select.model_dump()),
         pages=source.pages,
         silence=source.silence,
     )
 
 
-def configured_sources(settings: Settings, folder: Path, topics: tuple[str, ...] = ()) -> list[SourceRules]:
+def configured_sources(settings: Settings, topics: tuple[str, ...] = ()) -> list[SourceRules]:
     """All sources of the settings."""
-    return [source_rules(source, folder, topics) for source in settings.sources]
+    return [source_rules(source, topics) for source in settings.sources]
 
 
 def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str, ...]) -> SourceRules:
@@ -118,7 +118,7 @@ def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str,
     if urlsplit(path).scheme in ("http", "https"):
         same = next((source for source in settings.sources if source.location == path), None)
         if same is not None:
-            return replace(source_rules(same, folder, topics), wanted=True)
+            return replace(source_rules(same, topics), wanted=True)
         return SourceRules(slug=_slug_of(path), location=path, kind=SourceKind.PATH, topics=topics, wanted=True)
     named = Path(path).resolve()
     for source in settings.sources:
@@ -127,7 +127,7 @@ def named_source(settings: Settings, folder: Path, path: str, topics: tuple[str,
             inside = named.relative_to(root)
             parent = inside if named.is_dir() else inside.parent
             prefix = "" if parent == Path() else f"{parent.as_posix()}/"
-            rules = source_rules(source, folder, topics)
+            rules = source_rules(source, topics)
             return replace(rules, location=str(named), prefix=prefix, wanted=True)
     return SourceRules(slug=_slug_of(str(named)), location=str(named), kind=SourceKind.PATH, topics=topics, wanted=True)
 
@@ -137,7 +137,7 @@ def _slug_of(location: str) -> str:
     return f"path:{location}" if len(location) < 200 else f"path:{hashlib.sha256(location.encode()).hexdigest()}"
 
 
-def _secret(value: str, folder: Path) -> str:
+def header_value(value: str, folder: Path) -> str:
     """The value, or with "file:NAME" what stands in that file, seen from the site."""
     if not value.startswith("file:"):
         return value

@@ -1,6 +1,7 @@
 import io
 import os
 import pickle
+import resource
 import signal
 import socket
 import subprocess
@@ -22,8 +23,8 @@ from feed_publisher.parse.document import read_document
 RULES = ParseRules()
 SMALL = b"Topic\n\nTitle\nBy Ann Po\nText.\n"
 ROWS = (b"Title %d,<p>A <b>fog</b> bell<p>rings\n" % place for place in range(49_999))
-ROWS = (b"Title %d,<p>A <b>fog</b> bell<p>rings\n" % place for place in range(49_999))
 SLOW = b"title,content_html\n" + b"".join(ROWS)
+SLOWER = b"title,content_html\n" + (b"Title," + b"<p>A <b>fog</b> bell<p>rings" * 13 + b"\n") * 49_999
 
 
 def children(parent: int) -> list[int]:
@@ -61,6 +62,13 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
         threading.Event().wait(0.005)
 
 
+def cpu_seconds() -> float:
+    """Of all our children, those that have ended included."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    alive = sum(map(cpu_ticks, children(os.getpid()))) / os.sysconf("SC_CLK_TCK")
+    return ended.ru_utime + alive
+
+
 def peak_memory(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
@@ -75,17 +83,23 @@ def parser():
 def test_a_large_parent_wears_out_no_child(parser):
     ballast = b"x" * 300_000_000
     parser.parse(b"One\n", "a.txt", ParseRules())
-    before = children(os.getpid())
+    before = set(children(os.getpid()))
     with BoundedParser() as own:
         own.parse(b"One\n", "a.txt", ParseRules())
-        assert len(children(os.getpid())) == len(before) + 1
+        assert len(set(children(os.getpid())) - before) == 1
     assert len(ballast) > 0
 
 
-def test_it_reads_as_read_document_does(parser):
-    for data, name in [(SMALL, "a.txt"), (b'[{"title": "Fog", "date": "2026-11-22"}, 3]', "a.json"), (b"\0", "\udcff")]:
-        assert parser.parse(data, name, RULES) == read_document(data, name)
-    assert len(children(os.getpid())) == 1
+def test_it_reads_as_read_document_does_in_one_child():
+    before = set(children(os.getpid()))
+    with BoundedParser() as parser:
+        for data, name in [
+            (SMALL, "a.txt"),
+            (b'[{"title": "Fog", "date": "2026-11-22"}, 3]', "a.json"),
+            (b"\0", "\udcff"),
+        ]:
+            assert parser.parse(data, name, RULES) == read_document(data, name)
+        assert len(set(children(os.getpid())) - before) == 1
 
 
 def test_too_large_is_refused_without_a_child():
@@ -96,15 +110,13 @@ def test_too_large_is_refused_without_a_child():
 
 
 def test_what_takes_too_long_is_cut_while_others_are_read():
-    with BoundedParser(seconds=0.5, children=2) as parser, ThreadPoolExecutor() as threads:
-        start = time.monotonic()
-        slow = threads.submit(parser.parse, SLOW, "slow.csv", RULES)
+    with BoundedParser(seconds=3, children=2) as parser, ThreadPoolExecutor() as threads:
+        slow = threads.submit(parser.parse, SLOWER, "slow.csv", RULES)
         small = [parser.parse(SMALL, "a.txt", RULES) for _ in range(20)]
         assert all(reading.drafts for reading in small)
         (problem,) = slow.result().problems
-        assert time.monotonic() - start < 10  # two starts of Python included
         assert problem.where == "slow.csv"
-        assert problem.reason.startswith("takes longer than 0.5 s to read")
+        assert problem.reason.startswith("takes longer than 3 s to read")
         assert parser.parse(SMALL, "a.txt", RULES).drafts
 
 
@@ -203,10 +215,10 @@ def test_a_killed_parent_leaves_no_orphan(is_busy):
             parent.stdin.write(SLOW)
             parent.stdin.close()
             until(lambda: cpu_ticks(child) > ticks + 10)
+        ticks = cpu_ticks(child)
         parent.kill()
-        start = time.monotonic()
-        until(lambda: not is_alive(child))
-        assert time.monotonic() - start < 1
+        until(lambda: not is_alive(child) or cpu_ticks(child) > ticks + 50)
+        assert not is_alive(child)
 
 
 def test_a_child_holds_nothing_of_ours(tmp_path, monkeypatch):
@@ -265,9 +277,9 @@ HOSTILE = {
 def test_hostile_documents_stay_in_bounds(parser, what):
     data, seconds = HOSTILE[what]
     parser.parse(rss(item("warm")), "a.xml", RULES)
-    start = time.monotonic()
+    start = cpu_seconds()
     reading = parser.parse(data, "a", RULES)
-    assert time.monotonic() - start < seconds + 1
+    assert cpu_seconds() - start < seconds
     assert isinstance(reading, Reading)
     assert "root:" not in repr(reading)
     assert not any("mistake of ours" in problem.reason for problem in reading.problems)

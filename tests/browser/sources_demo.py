@@ -56,12 +56,14 @@ def fill(site: Site) -> None:
     site.clock.pass_(weeks=-len(PER_WEEK) + 1)
     site.app.intake.configured()
     token = site.app.intake.pushing().new_token("desk")
+    push(site, token, ["First contact, which is in no chart"])
+    site.clock.pass_(minutes=1)
     for week, count in enumerate(PER_WEEK):
         push(site, token, [f"Tide table {week}.{number}, and what the pilots say of it" for number in range(count)])
         site.clock.pass_(weeks=1)
     site.clock.now = end
     for each in site.app.entries.page(Page(limit=2)):
-        reason = "far more new articles than usual: 40, where 3 a week are usual"
+        reason = "came with 39 other new articles at once, far more than usual for this source"
         site.app.entries.change_state(each.number, [EntryState.PUBLIC], EntryState.HELD, reason, end)
     hub = ("https://hub.example/", "https://quay.example/feed.xml")
     due = end + timedelta(minutes=24)
@@ -69,7 +71,7 @@ def fill(site: Site) -> None:
     town = Outcome(slug="town-hall", at=end, due_at=due, error="answered 503 Service Unavailable, and asks for an hour")
     site.app.sources.record([quay, town, town, town])
     site.app.entries.end_first_contact("quay-blog", end)
-    site.app.sources.lease_hub("quay-blog", "secret", end + timedelta(days=9))
+    site.app.sources.claim_hub("quay-blog", "secret", end + timedelta(days=9), end + timedelta(days=9))
     site.app.sources.set_state("archive-of-the-harbour-master-with-a-long-name", SourceState.PAUSED, "too slow", end)
 
 

@@ -28,17 +28,17 @@ class Done:
 
 
 def run(folder: Path, *words: object) -> Done:
-    """``feed-publisher --site FOLDER WORDS``"""
-    before, code = sys.argv, 0
+    """``feed-publisher --site FOLDER WORDS``, with nobody there to answer."""
+    before, stdin, code = sys.argv, sys.stdin, 0
     out, err = io.StringIO(), io.StringIO()
-    sys.argv = ["feed-publisher", "--site", str(folder), *map(str, words)]
+    sys.argv, sys.stdin = ["feed-publisher", "--site", str(folder), *map(str, words)], io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(err):
             main()
     except SystemExit as end:
         code = int(end.code or 0)
     finally:
-        sys.argv = before
+        sys.argv, sys.stdin = before, stdin
     return Done(code, out.getvalue(), err.getvalue())
 
 

@@ -516,12 +516,12 @@ def test_flags_beat_environment_beats_file(cli: Cli, monkeypatch: pytest.MonkeyP
 
 def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     done = cli("check")
-    assert (done.code, done.out.count("ok ")) == (0, 8)
+    assert (done.code, done.out.count("ok ")) == (0, 9)
     (cli.folder / "entries").rmdir()
     (cli.folder / "templates" / "email").mkdir(parents=True)
     (cli.folder / "templates" / "email" / "digest.html").write_text("<p>\n{% for x in %}\n")
     checks = {check["name"]: check for check in cli.json("check", code=1)["checks"]}
-    assert not checks["sources"]["ok"]
+    assert not checks["source entries"]["ok"]
     assert not checks["templates"]["ok"]
     assert "email/digest.html:2" in checks["templates"]["text"]
     assert cli("check").code == 1

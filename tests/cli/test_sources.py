@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from press import ADVERTISED, LISTING, Done, Website, error_of, page, rss, run, website
 
 from feed_publisher.app import App
+from feed_publisher.cli.serve import greet
 from feed_publisher.config.loading import load
 from feed_publisher.config.writing import NewSource, append_sources
 from feed_publisher.domain.errors import ConfigError
@@ -69,13 +71,30 @@ def slugs(site: Path) -> list[str]:
 # list, show, pause, resume, retire, token
 
 
-def test_list(full: Path) -> None:
-    found = document(full, "sources", "list")["sources"]
-    assert [(each["source"], each["status"]) for each in found if each["source"] == "ships"] == [("ships", "ok")]
-    assert sum(week["new"] for week in next(e for e in found if e["source"] == "ships")["weeks"]) == 3
+def test_list(full: Path, web: Website) -> None:
+    web.pages["/feed.xml"] = rss(5)
+    ok(full, "sources", "resume", "ships")
+    ok(full, "pickup")
+    found = next(e for e in document(full, "sources", "list")["sources"] if e["source"] == "ships")
+    assert found["status"] == "ok"
+    assert [found["new_in_7_days"], sum(week["new"] for week in found["weeks"])] == [2, 2]  # without first contact
     line = next(line for line in ok(full, "sources", "list").out.splitlines() if line.startswith("ships"))
+    assert "\tworks\t" in line
     assert re.search("\t[▁▂▃▄▅▆▇█]{12}\t", line)
     assert line.count("▁") == 11
+
+
+def test_what_was_told_of_sources_is_shown(full: Path) -> None:
+    with App(full) as app:
+        now = app.clock()
+        app.desk.tell("failing ships", "The source ships has failed.\x1b[2J", now)
+        app.desk.tell("long ago", "The source ships has fallen silent.", now - timedelta(days=8))
+    for words in (["sources", "list"], ["tick"]):
+        done = ok(full, *words)
+        assert "UTC: The source ships has failed." in done.out
+        assert "\x1b" not in done.out
+        assert "fallen silent" not in done.out
+        assert [notice["about"] for notice in document(full, *words)["notices"]] == ["failing ships"]
 
 
 def test_list_of_an_empty_site_says_how_to_add_one(site: Path) -> None:
@@ -99,6 +118,53 @@ def test_a_failing_source_says_why(full: Path, web: Website) -> None:
     shown = document(full, "sources", "show", "ships")
     assert (shown["status"], shown["failures"]) == ("failing", 1)
     assert "404" in ok(full, "sources", "list").out
+
+
+def checks(site: Path, code: int = 0) -> dict[str, tuple[bool, str]]:
+    found = document(site, "check", code=code)["checks"]
+    return {each["name"]: (each["ok"], each["text"]) for each in found if each["name"].startswith(("source", "fetch"))}
+
+
+def test_check_of_sources_of_every_kind(full: Path, web: Website) -> None:
+    found = checks(full)
+    assert {name: well for name, (well, _) in found.items()} == dict.fromkeys(
+        ("source entries", "source ships", "source pushed", "fetching"), True
+    )
+    assert found["source ships"][1] == "feed, last read just now"
+    assert "sources token pushed" in found["source pushed"][1]
+    assert str(full / "entries") in found["source entries"][1]
+
+    web.pages["/feed.xml"] = 404
+    ok(full, "sources", "resume", "ships")
+    run(full, "pickup")
+    well, words = checks(full, 1)["source ships"]
+    assert (well, "404" in words, web.url("/feed.xml") in words) == (False, True, True)
+    ok(full, "sources", "pause", "ships")
+    assert checks(full)["source ships"] == (True, "feed, paused")
+
+
+def test_check_finds_what_a_source_lacks(full: Path) -> None:
+    text = (full / "publisher.toml").read_text()
+    text = text.replace('slug = "ships"', 'slug = "ships"\nheaders = {Authorization = "file:missing.txt"}')
+    (full / "publisher.toml").write_text(text.replace("127.0.0.1:", "300.0.0.1/99:"))
+    (full / "entries").rmdir()
+    found = checks(full, 1)
+    assert [name for name, (well, _) in found.items() if not well] == ["source entries", "source ships", "fetching"]
+    assert "missing.txt" in found["source ships"][1]
+
+
+def test_serve_says_where_articles_come_from(full: Path, web: Website, capsys: pytest.CaptureFixture[str]) -> None:
+    with App(full) as app:
+        greet(app, "127.0.0.1", 8000)
+    said = capsys.readouterr().out.splitlines()
+    assert {f"reading {full / 'entries'}", f"reading {web.url('/feed.xml')}"} < set(said)
+    assert "taking what is pushed to pushed" in said
+
+
+def test_only_what_is_fetched_is_due_when_it_is_resumed(full: Path) -> None:
+    assert "active again, and due now" in ok(full, "sources", "resume", "ships").out
+    assert "due" not in ok(full, "sources", "resume", "entries").out
+    assert "due" not in ok(full, "sources", "resume", "pushed").out
 
 
 def test_pause_resume_retire(full: Path, web: Website) -> None:
@@ -177,6 +243,14 @@ def test_detect_shows_every_way_to_read_a_page(site: Path, web: Website) -> None
         "select": {},
     }
     assert "by article elements: 6 articles" in ok(site, "sources", "detect", web.url("/page")).out
+
+
+def test_a_page_is_read_as_it_was_shown(site: Path, web: Website) -> None:
+    """The selectors that `detect` proposes find what it has shown."""
+    (site / "publisher.toml").write_text(f'[fetch]\nallow = ["127.0.0.1:{web.port}"]\n')
+    shown = document(site, "sources", "detect", web.url("/page"), "--add", "--slug", "lights")
+    assert load(site).sources[0].select.entry == shown["shapes"][0]["select"]["entry"] != ""
+    assert document(site, "sources", "test", "lights")["entries"] == shown["entries"]
 
 
 def test_detect_adds_each_place_once(site: Path, web: Website) -> None:
@@ -312,9 +386,22 @@ def test_release_all_of_a_source(holding: Path) -> None:
 
 
 def test_hide_all_of_a_source(holding: Path) -> None:
-    hidden = document(holding, "entries", "hide", "--source", "ships")["entries"]
+    hidden = document(holding, "entries", "hide", "--source", "ships", "--yes")["entries"]
     assert {entry["state"] for entry in hidden} == {"hidden"}
     assert len(hidden) == 3
+
+
+@pytest.mark.parametrize("verb", ["release", "hide"])
+def test_a_whole_source_needs_an_answer_or_yes(holding: Path, verb: str) -> None:
+    done = run(holding, "entries", verb, "--source", "ships")
+    assert (done.code, "held: Ship 3: it looks odd" in done.out) == (1, True)
+    assert len(held(holding)) == 4
+
+
+def test_entries_of_one_source(holding: Path) -> None:
+    found = document(holding, "entries", "list", "--source", "ships", "--state", "held")["entries"]
+    assert [entry["source"] for entry in found] == ["ships"] * 3
+    assert "there is no source" in error_of(run(holding, "entries", "list", "--source", "shps"))
 
 
 def test_why_tells_what_can_be_done(holding: Path) -> None:
@@ -323,6 +410,6 @@ def test_why_tells_what_can_be_done(holding: Path) -> None:
     assert {key["kind"] for key in told["keys"]} >= {"link"}
     assert told["listed"][0]["source"] == "ships"
     said = " ".join(told["sentences"])
-    assert "looks odd" in said
+    assert "is held: it looks odd." in said
     assert f"entries release {entry['key'][:8]}" in said
     assert "in the list (source ships)" in said

@@ -156,7 +156,7 @@ def test_what_is_asked_of_sources_every_second_is_indexed(full: World) -> None:
         assert sources.claim(["s1"], NOW + HOUR, NOW)
         sources.brought("site", NOW)
         sources.per_week(NOW, "site")
-        sources.hasten("s1", NOW)
+        sources.hasten(["s1"], NOW)
         SqlPushStore(full.database).owner("hash")
         SqlPushStore(full.database).forget(NOW)
         full.entries.fingerprints("site")

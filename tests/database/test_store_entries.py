@@ -249,8 +249,6 @@ def test_what_is_asked_of_a_folder_every_second(world: World) -> None:
     assert world.entries.problems("other") == {}
     assert world.entries.listed_total("site", {"a.md", "b.md", "gone.md"}) == 3
     assert world.entries.listed_total("site", {"a.md"}) == 1
-    assert [each.known.title for each in world.entries.listed_in_document("site", "b.md")] == ["Two", "Three"]
-    assert world.entries.listed_in_document("nowhere", "b.md") == []
 
 
 def test_where_an_article_was_seen(world: World) -> None:

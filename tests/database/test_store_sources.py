@@ -109,7 +109,6 @@ def test_a_new_location_starts_afresh_and_is_due(claimed: SqlSourceStore) -> Non
         added_at=NOW,
         due_at=NOW + HOUR,
         tried_at=NOW + MINUTE,
-        read_at=NOW + MINUTE,
     )
 
 
@@ -143,7 +142,7 @@ def test_a_source_of_another_kind_is_read_anew_or_not_fetched_any_more(claimed: 
     assert (record.kind, record.validators, record.due_at) == ("page", Validators(), NOW + HOUR)
     claimed.sync([SourceRules(slug="blog", location="blog/")], NOW + HOUR)
     assert found(claimed).due_at is None
-    claimed.hasten("blog", NOW)
+    claimed.hasten(["blog"], NOW)
     assert claimed.claim(["blog"], NOW + DAY, NOW + DAY) == []
 
 
@@ -182,7 +181,7 @@ def test_paused_and_retired_ones_wait_until_they_are_active(claimed: SqlSourceSt
     claimed.record([read(error="is down")])
     for state in (SourceState.PAUSED, SourceState.RETIRED):
         claimed.set_state("blog", state, "a long story", NOW)
-        claimed.hasten("blog", NOW)
+        claimed.hasten(["blog"], NOW)
         record = found(claimed)
         assert (record.state, record.reason, record.due_at) == (state, "a long story", None)
         assert claimed.claim(["blog"], NOW + 3 * DAY, NOW + 2 * DAY) == []
@@ -202,7 +201,7 @@ def test_paused_while_it_was_read_it_stays_paused(claimed: SqlSourceStore) -> No
 
 
 def test_hastened_while_it_was_read_it_stays_due(claimed: SqlSourceStore) -> None:
-    claimed.hasten("blog", NOW + 2 * MINUTE)
+    claimed.hasten(["blog"], NOW + 2 * MINUTE)
     claimed.record([read(at=NOW), read(at=NOW + 5 * MINUTE)])
     assert found(claimed).due_at == NOW + 2 * MINUTE, "whether the attempt is dated by its start or by its end"
     assert slugs(claimed.claim(["blog"], UNTIL, NOW + 2 * MINUTE)) == ["blog"]
@@ -212,11 +211,11 @@ def test_hastened_while_it_was_read_it_stays_due(claimed: SqlSourceStore) -> Non
 
 def test_hastening_never_delays(claimed: SqlSourceStore) -> None:
     claimed.record([read()])
-    claimed.hasten("blog", NOW + 2 * DAY)
+    claimed.hasten(["blog"], NOW + 2 * DAY)
     assert found(claimed).due_at == NOW + DAY
-    claimed.hasten("blog", NOW + HOUR)
+    claimed.hasten(["blog"], NOW + HOUR)
     assert found(claimed).due_at == NOW + HOUR
-    claimed.hasten("nowhere", NOW)
+    claimed.hasten(["nowhere"], NOW)
 
 
 def test_two_processes_never_read_one_source_at_once(
@@ -238,7 +237,7 @@ def test_two_processes_never_read_one_source_at_once(
                 records = store.claim(everyone, now + HOUR, now)
                 mine += [f"{turn} {record.slug}" for record in records]
                 store.record([read(record.slug, at=now, due_at=now + HOUR) for record in reversed(records)])
-                store.hasten(everyone[turn], now + HOUR)
+                store.hasten([everyone[turn]], now + HOUR)
                 start.wait(30)
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
@@ -304,15 +303,23 @@ def test_hostile_words_spoil_no_batch(sources: SqlSourceStore) -> None:
 def test_a_lease_ends_when_the_document_names_another_hub(claimed: SqlSourceStore) -> None:
     assert claimed.hub_secret("blog") is None
     claimed.record([read(hub=("https://hub.example/", "topic"))])
-    claimed.lease_hub("blog", "secret", NOW + HOUR)
-    claimed.lease_hub("blog", None, NOW + DAY)
+    claimed.claim_hub("blog", "secret", NOW + HOUR, NOW + HOUR)
+    claimed.lease_hub("blog", NOW + DAY)
     claimed.record([read(hub=("https://hub.example/", "topic"))])
     assert (claimed.hub_secret("blog"), found(claimed).hub_until) == ("secret", NOW + DAY)
     claimed.record([read(hub=("https://hub.example/", "another topic"))])
     assert (claimed.hub_secret("blog"), found(claimed).hub_until) == (None, None)
     assert claimed.hub_secret("nowhere") is None
+    assert not claimed.claim_hub("nowhere", "secret", NOW, NOW)
     with pytest.raises(NotFoundError):
-        claimed.lease_hub("nowhere", "secret", NOW)
+        claimed.lease_hub("nowhere", NOW)
+
+
+def test_only_one_may_ask_a_hub(claimed: SqlSourceStore) -> None:
+    assert claimed.claim_hub("blog", "mine", NOW + HOUR, NOW)
+    assert not claimed.claim_hub("blog", "another", NOW + HOUR, NOW)
+    assert claimed.hub_secret("blog") == "mine"
+    assert claimed.claim_hub("blog", "later", NOW + DAY, NOW + 2 * HOUR)
 
 
 # --- what it brought
@@ -336,6 +343,8 @@ def test_entries_per_iso_week(world: World, sources: SqlSourceStore) -> None:
     world.absorb(article("Three"), document="b", now=sunday + timedelta(seconds=1))
     world.absorb(article("Four"), document="c", now=sunday + 15 * DAY)
     world.absorb(article("Five"), source="other", now=sunday)
+    for slug in ("site", "other"):
+        world.entries.end_first_contact(slug, sunday - DAY)
     weeks = {date(2026, 11, 2): 2, date(2026, 11, 9): 1, date(2026, 11, 23): 1}
     assert sources.per_week(sunday - 7 * DAY) == {"site": weeks, "other": {date(2026, 11, 2): 1}}
     assert sources.per_week(sunday, "site") == {"site": weeks}

@@ -18,6 +18,7 @@ from feed_publisher.cli.group import cli
 from feed_publisher.config import loading, models
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.services.overview import SHOWN
+from feed_publisher.services.sources import SHOWN as STATUSES
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -152,6 +153,26 @@ def test_the_glossary_has_every_state_in_the_words_people_read() -> None:
     text = (ROOT / "docs" / "glossary.md").read_text()
     rows = {cells[1].strip(): cells[3].strip() for line in text.splitlines() if len(cells := line.split("|")) == 5}
     assert {state: rows.get(state.value) for state in DeliveryState} == SHOWN
+
+
+def tables() -> list[list[list[str]]]:
+    """The cells of each table of the glossary, its header first."""
+    blocks = re.findall(r"(?:^\|.*\n)+", (ROOT / "docs" / "glossary.md").read_text(), re.M)
+    return [[line.strip().strip("|").split("|") for line in block.splitlines()] for block in blocks]
+
+
+def test_the_glossary_is_whole() -> None:
+    assert len(tables()) == 3
+    for header, rule, *rows in tables():
+        assert set("".join(rule)) == {"-"}
+        assert {len(row) for row in [rule, *rows]} == {len(header)}
+        terms = [term.strip() for row in rows for term in re.split("[,;]", row[0])]
+        assert sorted(set(terms)) == sorted(terms)
+
+
+def test_the_glossary_has_every_status_of_a_source_in_the_words_people_read() -> None:
+    (rows,) = [rows for header, _, *rows in tables() if header[0].strip() == "status"]
+    assert {row[0].strip(): row[2].strip() for row in rows} == {str(key): words for key, words in STATUSES.items()}
 
 
 def test_the_changelog_knows_the_version() -> None:

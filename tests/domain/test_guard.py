@@ -64,7 +64,7 @@ def test_a_storm_is_held_as_a_whole_with_its_numbers():
     assert guarded(calm, [], READ) == calm
     storm = guarded(new(*(draft(f"Title {n}", n) for n in range(CALM + 1))), [], READ)
     assert set(verbs(storm)) == {Verb.HOLD}
-    assert storm[0].reason.startswith("51 new articles came at once, far more than usual")
+    assert storm[0].reason.startswith("came with 50 other new articles at once, far more than usual")
 
 
 def test_what_is_plausible_grows_with_the_history_and_with_the_time_away():

@@ -334,10 +334,21 @@ def test_front_page_links_without_ids_lose_no_article():
     assert shelf.verbs([draft("Title 9", link="https://mag.example")]) == [NEW]
 
 
-def test_two_titles_with_one_link_and_no_ids_are_doubted_not_merged():
+def test_articles_of_one_page_are_told_apart_by_their_fragments():
     shelf = Shelf()
     page = "https://mag.example/changes"
     drafts = [draft("Version 2", 0, link=page + "#v2", summary=LONG), draft("Version 1", 1, link=page + "#v1")]
+    drafts.append(draft("Version 1", 2, link=page + "#v1", topics=("Old",)))
+    assert shelf.verbs(drafts) == [NEW, NEW]
+    newer = draft("Version 3", 0, link=page + "#v3", summary=OTHER)
+    assert shelf.verbs([newer, *drafts]) == [NEW, KEEP, KEEP]
+    assert [shelf.entries[n].title for n in (1, 2, 3)] == ["Version 2", "Version 1", "Version 3"]
+
+
+def test_two_titles_with_one_link_and_no_ids_are_doubted_not_merged():
+    shelf = Shelf()
+    page = "https://mag.example/changes"
+    drafts = [draft("Version 2", 0, link=page, summary=LONG), draft("Version 1", 1, link=page)]
     drafts.append(draft("Version 1", 2, link=page, topics=("Old",)))
     decisions = shelf.read(drafts)
     assert [d.verb for d in decisions] == [NEW, HOLD]

@@ -35,7 +35,7 @@ def story(number: int) -> Story:
     return Story(f"token{number}", f"Story {number}", f"/{number}", f"guid-{number}", MONDAY, f"It is number {number}.")
 
 
-def until(what: Callable[[], bool], seconds: float = 20) -> None:
+def until(what: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
@@ -54,10 +54,13 @@ def served(tmp_path: Path, publisher: Publisher) -> Iterator[str]:
         port = int(free.getsockname()[1])
     (tmp_path / "publisher.toml").write_text(TOML.format(port=port, feed=publisher.url("/feed/")))
     command = [sys.executable, "-m", "feed_publisher", "--site", str(tmp_path), "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    log = (tmp_path / "log").open("w")
+    process = subprocess.Popen(command, stdout=log, stderr=log)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    assert process.wait(30) == 0
+    code = process.wait(30)
+    log.close()
+    assert code == 0, (tmp_path / "log").read_text()
 
 
 def listed(base: str, title: str) -> bool:

@@ -138,9 +138,9 @@ def test_problems_are_counted_not_listed_without_end():
 
 def test_a_long_prolog_takes_no_time():
     for piece in (b"<!---->", b"<?x?>", b"<!--", b"<?", b" <!", b"<!-- --", b"\n"):
-        start = time.perf_counter()
+        start = time.process_time()
         _reader(piece * (1_000_000 // len(piece)) + b"<", "a.txt", ParseRules())
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
 
 
 def test_a_title_may_begin_with_a_heart():

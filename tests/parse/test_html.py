@@ -33,6 +33,13 @@ def test_sanitise(html, safe):
     assert sanitise_html(html) == safe
 
 
+def cpu_seconds(html: str) -> float:
+    start = time.process_time()
+    with contextlib.suppress(InputError):
+        clean_article(html, BASE)
+    return time.process_time() - start
+
+
 BASE = "https://mag.test/news/pier.html"
 ADDRESSES = [
     (
@@ -121,10 +128,9 @@ def test_text():
 
 @pytest.mark.parametrize("html", ["<div>" * 30_000, '<div title="</div>">' * 30_000, '<div "><div>' * 9_000])
 def test_deep_html_is_refused_at_once(html):
-    start = time.perf_counter()
     with pytest.raises(InputError, match="nested"):
         sanitise_html(html)
-    assert time.perf_counter() - start < 1
+    assert cpu_seconds(html) < 20 * cpu_seconds("<div>x</div>" * 30_000)
 
 
 def test_depth_is_counted_from_the_text():
@@ -136,10 +142,7 @@ def test_depth_is_counted_from_the_text():
 
 @pytest.mark.parametrize("html", ["<b>" * 99_000 + "</i>" * 99_000, "<p></div>" * 99_000, "<a href=x" * 99_000])
 def test_mismatched_tags_take_no_time(html):
-    start = time.perf_counter()
-    with contextlib.suppress(InputError):
-        clean_article(html, BASE)
-    assert time.perf_counter() - start < 3
+    assert cpu_seconds(html) < 20 * cpu_seconds("<b>x</b>" * 99_000)
 
 
 def test_article_is_both_in_one():

@@ -299,12 +299,12 @@ def test_found_selectors_find_the_same():
     ],
 )
 def test_pages_without_articles(html):
-    started = time.monotonic()
+    started = time.process_time()
     reading = read(html)
     (problem,) = reading.problems
     assert problem.reason.startswith("no articles were found on this page; set select.entry")
     assert reading.drafts == ()
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_limits():
@@ -321,10 +321,10 @@ def test_limits():
 
 
 def test_a_hundred_thousand_links():
-    started = time.monotonic()
+    started = time.process_time()
     page = "<p>" + "".join(f"<a href='/l/{n}'>one two three {n}</a> " for n in range(100_000))
     read(page[:4_900_000])
-    assert time.monotonic() - started < 15
+    assert time.process_time() - started < 15
 
 
 @pytest.mark.parametrize(
@@ -357,18 +357,67 @@ def test_nul_bytes_are_passed_over():
     assert len(read(cards(3).replace("<li>", "<li>\0")).drafts) == 3
 
 
+BYLINES = [
+    ("de", "Von Anna Groß, Jörg Maß", ("Anna Groß", "Jörg Maß"), "Der Nebel blieb über dem Hafen", "Weiterlesen"),
+    ("fa", "نوشته: سارا احمدی", ("سارا احمدی",), "مه بر فراز بندر ماند و کشتی‌ها ماندند", "ادامه مطلب"),
+    ("ar", "بقلم ليلى حداد", ("ليلى حداد",), "بقي الضباب فوق الميناء طوال اليوم", "اقرأ المزيد"),
+]
+
+
+@pytest.mark.parametrize(("language", "byline", "authors", "title", "more"), BYLINES)
+def test_other_languages(language, byline, authors, title, more):
+    card = "<li><h3><a href='/{0}'>{1} {0}</a></h3><p class=byline>{2}</p><p>{1}.</p><a href='/{0}'>{3}</a></li>"
+    items = "".join(card.format(number, title, byline, more) for number in range(3))
+    reading = read(f"<html lang={language}><body><h1>{title}</h1><ul>{items}</ul></body></html>")
+    assert reading.about.language == language
+    assert titles(reading) == [f"{title} {number}" for number in range(3)]
+    assert {draft.authors for draft in reading.drafts} == {authors}
+    assert {draft.summary for draft in reading.drafts} == {f"{title}."}
+
+
+@pytest.mark.parametrize(
+    "tag", ["x:y", ":", 'li"', "li'", "b!", "é", "a[b]", "a}b", "a{x}y", "li<", "x:y:z", "a\0b", "a\\"]
+)
+def test_garbled_names_of_elements(tag):
+    """They are no CSS, so no selector may be made of them."""
+    garbled = f"{tag} class='card 1st e[x] {tag}'"
+    page = cards(4).replace("<li>", f"<{garbled}>").replace("</li>", f"</{tag}>").encode()
+    for data in (page, page.replace(b"<ul>", f"<{garbled}>".encode()), page.replace(b"h3", tag.encode())):
+        check_shapes(data)
+
+
+def check_shapes(data: bytes) -> None:
+    """A selector, if there is one, finds the same again."""
+    for shape in find_shapes(data, "x", ParseRules(base=HERE)):
+        assert shape.drafts
+        if shape.select.entry:
+            again = read_page(data, "x", ParseRules(base=HERE, select=shape.select))
+            assert again.drafts == shape.drafts
+
+
+@st.composite
+def damaged_pages(draw) -> bytes:
+    page = bytearray((PAGES / draw(st.sampled_from(FIXTURES))).read_bytes())
+    for _ in range(draw(st.integers(1, 12))):
+        start = draw(st.integers(0, len(page)))
+        end = start + draw(st.integers(0, 60))
+        page[start:end] = draw(st.one_of(st.binary(max_size=20), st.sampled_from([b"<", b">", b'"', b"</div>"])))
+    return bytes(page)
+
+
 @settings(deadline=None, max_examples=150)
-@given(st.sampled_from(FIXTURES), st.data())
-def test_never_raises(name, data):
-    page = bytearray((PAGES / name).read_bytes())
-    for _ in range(data.draw(st.integers(1, 12))):
-        start = data.draw(st.integers(0, len(page)))
-        end = start + data.draw(st.integers(0, 60))
-        page[start:end] = data.draw(st.one_of(st.binary(max_size=20), st.sampled_from([b"<", b">", b'"', b"</div>"])))
-    reading = read_page(bytes(page), name, ParseRules(base=data.draw(st.sampled_from(["", HERE]))))
+@given(damaged_pages(), st.sampled_from(["", HERE]))
+def test_never_raises(page, base):
+    reading = read_page(page, "x", ParseRules(base=base))
     assert reading.drafts or reading.problems
     assert all(draft.title and len(draft.title) <= 500 for draft in reading.drafts)
     assert all(draft.link is None or draft.link.startswith("http") for draft in reading.drafts)
+
+
+@settings(deadline=None, max_examples=80)
+@given(damaged_pages())
+def test_shapes_of_damaged_pages(page):
+    check_shapes(page)
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,7 @@ def read(body: str) -> tuple[list[Subscription], list[str]]:
     return subscriptions, [str(problem) for problem in problems]
 
 
-def test_folders_titles_and_pages():
+def test_folders_and_titles():
     subscriptions, problems = read(
         """<outline text="News"><outline text="Ports &amp; Sea">
         <outline type="rss" text="short" title="The Harbour" xmlUrl="https://mag.test/feed?a=1&amp;b=2" htmlUrl="https://mag.test/"/>
@@ -27,7 +27,6 @@ def test_folders_titles_and_pages():
         Subscription(
             title="The Harbour",
             address="https://mag.test/feed?a=1&b=2",
-            page="https://mag.test/",
             folders=("News", "Ports & Sea"),
         ),
         Subscription(title="B", address="http://b.test/feed", folders=("News",)),

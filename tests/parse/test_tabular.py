@@ -7,19 +7,16 @@ from hypothesis import strategies as st
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Reading
-from feed_publisher.domain.source import ParseRules
 from feed_publisher.parse import tabular
 from feed_publisher.parse.tabular import MAX_ENTRIES, read_csv, read_jsonl
 
-RULES = ParseRules()
-
 
 def csv_of(text: str | bytes) -> Reading:
-    return read_csv(text.encode() if isinstance(text, str) else text, "a.csv", RULES)
+    return read_csv(text.encode() if isinstance(text, str) else text, "a.csv")
 
 
 def jsonl_of(text: str) -> Reading:
-    return read_jsonl(text.encode(), "a.jsonl", RULES)
+    return read_jsonl(text.encode(), "a.jsonl")
 
 
 def test_all_columns():
@@ -132,11 +129,11 @@ def test_nested_json_lines():
 
 
 def test_broken_quotes_take_no_time():
-    start = time.perf_counter()
+    start = time.process_time()
     csv_of("title,link\n" + 'x,"a\n' * 50_000)
     csv_of("title\n" + '"a\n,' * 50_000)
     csv_of('title\n"' + "a\n" * 50_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(st.text(st.sampled_from("\"',;\t\n\r ax{}:[]\u2028"), max_size=60))

@@ -1,44 +1,7 @@
-from contextlib import suppress
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feed_publisher.domain.errors import InputError
-from feed_publisher.parse.text import clean, cut, decode, lines_of
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
-def test_decode(encoding):
-    text = "“Fähre” – naïve café’s"
-    assert decode(text.encode(encoding)) == text
-
-
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-def test_decode_by_mark(encoding):
-    assert decode("\ufeffFähre".encode(encoding)) == "Fähre"
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding"),
-    [
-        ("Новости порта: паром не вышел в море", "cp1251"),
-        ("港のニュース。連絡船は出港しませんでした。", "shift_jis"),
-        ("Zażółć gęślą jaźń i źdźbło trawy na łące", "cp1250"),
-    ],
-)
-def test_decode_guesses_other_code_pages(text, encoding):
-    assert decode(text.encode(encoding)) == text
-
-
-def test_damaged_utf8_stays_utf8():
-    assert decode("äöü äöü ".encode() + b"\xff!") == "äöü äöü \ufffd!"
-
-
-@pytest.mark.parametrize("data", [b"a\0b", b"\xff\xfea", b"\xff\xfe\0\0abc"])
-def test_binary_is_refused(data):
-    with pytest.raises(InputError, match="is not text"):
-        decode(data)
+from feed_publisher.parse.text import clean, cut, lines_of
 
 
 def test_clean():
@@ -61,12 +24,6 @@ def test_clean_is_stable_and_one_line(text):
     assert clean(once) == once
     assert len(lines_of(once)) == 1
     once.encode()
-
-
-@given(st.binary())
-def test_decode_gives_text_or_input_error(data):
-    with suppress(InputError):
-        clean(decode(data)).encode()
 
 
 @given(st.text(max_size=400).map(clean), st.integers(2, 300))

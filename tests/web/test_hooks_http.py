@@ -52,9 +52,15 @@ def websub(site: Site) -> str:
     return urlsplit(site.app.intake.hook_url("websub", "blog")).path
 
 
+def asked(site: Site) -> None:
+    """We have asked the hub, and gave it a secret."""
+    until = site.clock() + timedelta(days=1)
+    assert site.app.sources.claim_hub("blog", "s3cret", until, until)
+
+
 def question(**changes: str) -> dict[str, str]:
-    asked = {"mode": "subscribe", "topic": TOPIC, "challenge": "c-1", "lease_seconds": "86400", **changes}
-    return {f"hub.{name}": value for name, value in asked.items()}
+    said = {"mode": "subscribe", "topic": TOPIC, "challenge": "c-1", "lease_seconds": "86400", **changes}
+    return {f"hub.{name}": value for name, value in said.items()}
 
 
 def test_a_ping_has_the_source_visited_at_once(read: Site) -> None:
@@ -110,6 +116,7 @@ def test_the_address_of_a_source_that_is_configured_no_more_is_dead(read: Site) 
 
 
 def test_a_hub_is_told_that_we_asked(read: Site) -> None:
+    asked(read)
     answer = read.client(ELSEWHERE).get(websub(read), params=question(challenge="<b>ü</b>"))
     assert (answer.status_code, answer.text) == (200, "<b>ü</b>")
     assert answer.headers["content-type"].startswith("text/plain")
@@ -119,6 +126,7 @@ def test_a_hub_is_told_that_we_asked(read: Site) -> None:
 
 @pytest.mark.parametrize("seconds", ["", "-5", "²", "1e3", "9" * 5000, "x"])
 def test_a_strange_lease_is_a_usual_one(read: Site, seconds: str) -> None:
+    asked(read)
     assert read.client().get(websub(read), params=question(lease_seconds=seconds)).status_code == 200
     assert record(read).hub_until == read.clock() + timedelta(days=10)
 
@@ -136,8 +144,15 @@ def test_a_strange_lease_is_a_usual_one(read: Site, seconds: str) -> None:
     ids=str,
 )
 def test_what_we_did_not_ask_for_is_not_confirmed(read: Site, changes: dict[str, str]) -> None:
+    asked(read)
     before = read.dump()
     assert read.client().get(websub(read), params=question(**changes)).status_code == 404
+    assert read.dump() == before
+
+
+def test_a_hub_that_we_never_asked_is_not_confirmed(read: Site) -> None:
+    before = read.dump()
+    assert read.client().get(websub(read), params=question()).status_code == 404
     assert read.dump() == before
 
 
@@ -162,7 +177,7 @@ def signed(body: bytes, secret: str, method: str = "sha256") -> dict[str, str]:
 
 @pytest.mark.parametrize("method", ["sha1", "sha256", "sha384", "sha512"])
 def test_news_of_a_hub_that_knows_our_secret(read: Site, method: str) -> None:
-    read.app.sources.lease_hub("blog", "s3cret", read.clock() + timedelta(days=1))
+    asked(read)
     answer = read.client(ELSEWHERE).post(websub(read), content=b"<feed/>", headers=signed(b"<feed/>", "s3cret", method))
     assert answer.status_code == 202
     assert record(read).due_at == read.clock()
@@ -183,7 +198,7 @@ def test_news_of_a_hub_that_knows_our_secret(read: Site, method: str) -> None:
     ids=str,
 )
 def test_a_false_signature_is_answered_alike_and_ignored(read: Site, headers: dict[str, str]) -> None:
-    read.app.sources.lease_hub("blog", "s3cret", read.clock() + timedelta(days=1))
+    asked(read)
     before = read.dump()
     sent = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     assert read.client().post(websub(read), content=b"<feed/>", headers=sent).status_code == 202
@@ -197,7 +212,7 @@ def test_a_hub_that_was_not_asked_is_ignored(read: Site) -> None:
 
 
 def test_too_much_news_is_not_read(read: Site, caplog: pytest.LogCaptureFixture) -> None:
-    read.app.sources.lease_hub("blog", "s3cret", read.clock() + timedelta(days=1))
+    asked(read)
     body = b"x" * 5_000_001
     assert read.client().post(websub(read), content=body, headers=signed(body, "s3cret")).status_code == 202
     assert "more than 5 MB" in caplog.text

@@ -15,7 +15,8 @@ from web_site import BASE, ELSEWHERE, Site, opened
 
 from feed_publisher.domain.model import EntryState
 from feed_publisher.domain.source import Outcome, SourceState, Validators
-from feed_publisher.web.charts import chart, recent
+from feed_publisher.services.sources import SHOWN, SourceStatus
+from feed_publisher.web.charts import chart
 from feed_publisher.web.pages import SECURITY
 
 HOSTILE = '<script>alert(1)</script> "onload=x {{ 7*7 }} </title>\u202e'
@@ -23,7 +24,7 @@ SOURCES = """
 [[sources]]
 slug = "blog"
 kind = "feed"
-location = "https://blog.example/feed?<b>"
+location = "https://blog.example/feed?a=1&b=2"
 every = "2 hours"
 headers = {Authorization = "file:missing.txt"}
 
@@ -52,13 +53,21 @@ def sources(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
         (site.folder / "missing.txt").unlink()
         fails(site, 6)
         token = site.app.intake.pushing().new_token("desk")
-        body = {"entries": [{"title": "The Street That Floods", "id": "1"}, {"title": HOSTILE, "id": "2"}]}
-        answer = site.client().post("/api/v1/entries", json=body, headers={"authorization": f"Bearer {token}"})
-        key = answer.json()["entries"][1]["key"]
+        site.clock.pass_(days=-1)
+        pushed(site, token, "First contact, counted nowhere")
+        site.clock.pass_(days=1)
+        key = pushed(site, token, "The Street That Floods", HOSTILE)[1]["key"]
         site.app.entries.change_state(
             site.app.entries.get(key).number, list(EntryState), EntryState.HELD, HOSTILE, site.clock()
         )
         yield site
+
+
+def pushed(site: Site, token: str, *titles: str) -> Any:
+    body = {"entries": [{"title": title, "id": title} for title in titles]}
+    answer = site.client().post("/api/v1/entries", json=body, headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["entries"]
 
 
 def fails(site: Site, times: int) -> None:
@@ -151,7 +160,7 @@ def test_those_with_trouble_come_first_with_reason_and_next_step(sources: Site) 
     assert words.index("blog Feed Failing") < words.index("desk Pushed to us Works")
     assert "answered 500 <script>alert(1)</script>" in words
     assert "feed-publisher sources test blog" in words
-    assert "2 new this week" in words
+    assert "2 new in the last 7 days" in words
 
 
 def test_the_page_of_a_failing_feed(sources: Site) -> None:
@@ -159,7 +168,7 @@ def test_the_page_of_a_failing_feed(sources: Site) -> None:
     assert "It failed 6 times in a row: answered 500 <script>" in words
     assert "Visited every 2 hours" in words
     assert "Next visit 22 November 2026, 15:00" in words  # Berlin
-    assert "Location https://blog.example/feed?<b>" in words
+    assert "Location https://blog.example/feed?a=1&b=2" in words
     assert sources.app.intake.hook_url("ping", "blog") in words
     assert "s3cret" not in words
 
@@ -195,7 +204,7 @@ def test_a_hub_and_a_move_are_told(sources: Site) -> None:
     assert "Has moved to https://town.example/neu" in words
     assert "Tells when nothing changed yes" in words
     assert "The hub tells us of news not now" in words
-    sources.app.sources.lease_hub("town-hall", "s3cret", now + timedelta(days=3))
+    sources.app.sources.claim_hub("town-hall", "s3cret", now + timedelta(days=3), now + timedelta(days=3))
     words = text(sources, "/admin/sources/town-hall")
     assert "The hub tells us of news until 25 November 2026, 10:00" in words
     assert "s3cret" not in words
@@ -231,11 +240,37 @@ def test_hostile_words_are_shown_as_words(sources: Site) -> None:
 # --- charts
 
 
-def test_weeks_are_filled_up_to_this_one(sources: Site) -> None:
-    weeks = recent([(date(2026, 11, 2), 5), (date(2020, 1, 6), 9)], sources.clock())
-    assert len(weeks) == 12
-    assert weeks[0] == (date(2026, 8, 31), 0)
-    assert weeks[-3:] == [(date(2026, 11, 2), 5), (date(2026, 11, 9), 0), (date(2026, 11, 16), 0)]
+def test_weeks_are_filled_up_to_this_one_and_without_first_contact(sources: Site) -> None:
+    (desk,) = sources.app.intake.health("desk")
+    assert len(desk.weeks) == 12
+    assert desk.weeks[0] == (date(2026, 8, 31), 0)
+    assert desk.weeks[-2:] == ((date(2026, 11, 9), 0), (date(2026, 11, 16), 2))
+    sources.clock.pass_(days=8)
+    (desk,) = sources.app.intake.health("desk")
+    assert (desk.new, desk.weeks[-2:]) == (0, ((date(2026, 11, 23), 0), (date(2026, 11, 30), 0)))
+
+
+@pytest.mark.parametrize("status", SourceStatus)
+def test_every_status_has_a_sign_and_a_next_step(sources: Site, status: SourceStatus) -> None:
+    store, now = sources.app.sources, sources.clock()
+    if status in (SourceStatus.OK, SourceStatus.FAILING):
+        store.record([Outcome(slug="town-hall", at=now, due_at=now, error="x" * (status is SourceStatus.FAILING))])
+        sources.app.entries.end_first_contact("town-hall", now)
+    elif status in (SourceStatus.PAUSED, SourceStatus.RETIRED):
+        store.set_state("town-hall", SourceState(status.value), "", now)
+    elif status is SourceStatus.REMOVED:
+        kept = tuple(each for each in sources.app.settings.sources if each.slug != "town-hall")
+        sources.app.settings = sources.app.settings.model_copy(update={"sources": kept})
+    page = html.fromstring(sources.client().get("/admin/sources").text)
+    (line,) = found(page, "//li[.//a='town-hall']")
+    assert SHOWN[status].capitalize() in " ".join(map(str, line.itertext()))
+    assert len(found(line, ".//*[@class='sign']/*[local-name()='path'][@d!='']")) == 1
+    assert (status is SourceStatus.OK) == (not found(line, ".//*[@class='say']"))
+
+
+def test_a_retired_source_is_resumed_by_command(sources: Site) -> None:
+    sources.app.sources.set_state("blog", SourceState.RETIRED, "no longer ours", sources.clock())
+    assert "feed-publisher sources resume blog" in text(sources, "/admin/sources/blog")
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"])

@@ -53,6 +53,7 @@ class BoundedParser:
         self._slots = threading.Semaphore(children)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
         self._closed = False
 
     def __enter__(self) -> BoundedParser:
@@ -64,12 +65,14 @@ class BoundedParser:
         self.close()
 
     def close(self) -> None:
-        """End the idle children; those at work end after it."""
+        """End the children; what those at work were reading is given up."""
         with self._lock:
-            self._closed, idle = True, self._idle
+            self._closed, idle, busy = True, self._idle, list(self._busy)
             self._idle = []
         for child in idle:
             child.end()
+        for child in busy:
+            child.kill()
 
     def parse(self, data: bytes, name: str, rules: ParseRules) -> Reading:
         """What ``read_document`` gives, or one problem when it takes too long or too much, or crashes."""
@@ -102,18 +105,25 @@ class BoundedParser:
     def _ask(self, job: bytes) -> Reading | list[Shape]:
         while True:
             child = self._take()
-            with child.ended_on_error():
-                if not child.give(job, self._seconds):
-                    continue  # it has died while it was idle, so not of this document
-                answer, is_worn = child.answer()
+            try:
+                with child.ended_on_error():
+                    if not child.give(job, self._seconds):
+                        continue  # it has died while it was idle, so not of this document
+                    answer, is_worn = child.answer()
+            finally:
+                self._busy.discard(child)
             self._put_back(child, is_worn)
             return answer
 
     def _take(self) -> _Child:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _Child(self._seconds, self._memory)
+            child = self._idle.pop() if self._idle else None
+        child = child or _Child(self._seconds, self._memory)
+        with self._lock:
+            self._busy.add(child)
+            if self._closed:
+                child.kill()
+        return child
 
     def _put_back(self, child: _Child, is_worn: bool) -> None:
         with self._lock:
@@ -207,6 +217,10 @@ class _Child:
 
     def _stop(self) -> None:
         self._is_late = True
+        self._process.kill()
+
+    def kill(self) -> None:
+        """Whoever waits for its answer gets none."""
         self._process.kill()
 
     def _receive(self) -> bytes | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,22 +22,27 @@ from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.compose.digest import DigestView, IssueView, Line, render_edition, template_set
 from feed_publisher.compose.html import check_template
+from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError, InputError
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.source import SourceKind, SourceState
+from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
+from feed_publisher.services.words import ago, many
 
 
 @click.command()
 @with_out
 @click.pass_obj
 def check(place: Place, out: Out) -> None:
-    """Configuration, templates, database, folders, mail server and names: a line each. Exit 1 if one is not well."""
+    """Configuration, templates, database, sources, mail server and names: a line each. Exit 1 if one is not well."""
     with open_app(place) as app:
         checks: list[tuple[str, Callable[[App], str]]] = [
             ("settings", _settings),
             ("database", _database),
             ("privacy", _privacy),
             ("templates", _templates),
-            ("sources", _sources),
+            *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
+            ("fetching", _fetching),
             ("feeds", _feeds),
             ("mail server", _relay),
             ("address", _address),
@@ -63,11 +69,12 @@ def _settings(app: App) -> str:
             near = get_close_matches(slug, known, 1)
             advice = f"did you mean {near[0]}?" if near else "no article has brought it yet"
             return f"digest {digest.slug} waits for the topic {slug!r}; {advice}"
-    return f"{len(settings.sources)} sources, {len(settings.topics)} fixed topics, {len(settings.digests)} digests"
+    counted = (many(len(settings.sources), "source"), many(len(settings.topics), "fixed topic"))
+    return ", ".join((*counted, many(len(settings.digests), "digest")))
 
 
 def _database(app: App) -> str:
-    return f"{app.database.name} is current, {app.desk.happened().entries} articles"
+    return f"{app.database.name} is current, {many(app.desk.happened().entries, 'article')}"
 
 
 def _privacy(app: App) -> str:
@@ -132,12 +139,37 @@ def _sample_edition(app: App, title: str, now: datetime) -> None:
     )
 
 
-def _sources(app: App) -> str:
-    for source in app.settings.sources:
-        folder = app.folder / source.location
-        if not os.access(folder, os.R_OK | os.X_OK):
-            raise InputError("is no folder that can be read; make it, or mend the location", str(folder))
-    return ", ".join(str(app.folder / source.location) for source in app.settings.sources) or "none"
+def _source(source: Source, app: App) -> str:
+    kind, record = SourceKind(source.kind), app.sources.get(source.slug)
+    words = KINDS[kind]
+    for value in source.headers.values():
+        app.intake.secret(value)
+    if kind is SourceKind.FOLDER:
+        return f"{words} {_readable(app.folder / source.location)}"
+    if record is None or record.state is not SourceState.ACTIVE:
+        return f"{words}, " + (SHOWN[status(record, True)] if record else SHOWN[SourceStatus.UNREAD])
+    if record.error:
+        raise InputError(f"{words}, the last visit failed: {record.error}", record.address or source.location)
+    if kind is SourceKind.PUSH and record.read_at is None:
+        return f"{words}, nothing yet; `sources token {source.slug}` makes a token to push with"
+    return f"{words}, last read {ago(record.read_at, app.clock())}"
+
+
+def _readable(place: Path) -> Path:
+    """A folder or a file, or InputError."""
+    if not os.access(place, os.R_OK | os.X_OK if place.is_dir() else os.R_OK):
+        raise InputError("is no folder or file that can be read; make it, or mend the location", str(place))
+    return place
+
+
+def _fetching(app: App) -> str:
+    async def try_settings() -> None:
+        async with wiring.fetcher(app.settings):
+            pass
+
+    asyncio.run(try_settings())
+    allowed = ", ".join(app.settings.fetch.allow) or "none"
+    return f"private hosts that sources may be on: {allowed}"
 
 
 def _feeds(app: App) -> str:

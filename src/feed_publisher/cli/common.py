@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +20,8 @@ from feed_publisher.cli.group import Place
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Books
-from feed_publisher.domain.model import Problem
+from feed_publisher.domain.model import Problem, escaped
+from feed_publisher.ports.people import Notice
 
 F = TypeVar("F", bound=Callable[..., Any])
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -84,6 +85,21 @@ def open_app(place: Place) -> App:
 def books_json(books: Books) -> dict[str, int]:
     """Every state with its count, zeros included, so a script can add up."""
     return {state.value: books.get(state, 0) for state in DeliveryState}
+
+
+def recent_notices(app: App) -> list[Notice]:
+    """What the operator was told in the last seven days, newest first."""
+    since = app.clock() - timedelta(days=7)
+    return [notice for notice in app.desk.notices(5) if notice.at >= since]
+
+
+def show_notices(out: Out, notices: Sequence[Notice]) -> None:
+    for notice in notices:
+        out.say(escaped(f"notice of {notice.at:%Y-%m-%d %H:%M} UTC: {notice.sentence}"))
+
+
+def notices_json(notices: Sequence[Notice]) -> list[dict[str, str]]:
+    return [{"at": notice.at.isoformat(), "about": notice.about, "sentence": notice.sentence} for notice in notices]
 
 
 def parse_instant(text: str | None, zone: str, option: str = "--as-of") -> datetime | None:

@@ -13,6 +13,7 @@ from feed_publisher.cli.common import Out, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import InputError
 from feed_publisher.services.overview import books_text
+from feed_publisher.services.words import many
 
 MARKER = ".example"
 """A file that says: this folder is a copy of the example and may be thrown away."""
@@ -93,7 +94,9 @@ def _first_turn(app: App, out: Out, new: bool) -> str | None:
             if issue is not None:
                 asyncio.run(_deliver(app))
                 books = app.issues.books(issue.id)
-                out.say(f"mailed “{issue.subject}” to {issue.audience} example readers: {books_text(books)}")
+                out.say(
+                    f"mailed “{issue.subject}” to {many(issue.audience or 0, 'example reader')}: {books_text(books)}"
+                )
             elif not new:
                 last = next(iter(app.issues.newest(1, digest.slug)), None)
                 since = f"{last.opened_at:%Y-%m-%d %H:%M} UTC" if last else "the start"
@@ -138,11 +141,12 @@ def _show_pages(app: App, out: Out, port: int, mail: str | None) -> None:
 
 def _show_files(app: App, out: Out, mail: str | None) -> None:
     feeds = sorted((app.folder / "public" / "feeds").glob("*"))
-    out.say(f"{app.desk.happened().entries} articles, {len(app.topics.all())} topics, {len(feeds)} feed files:")
+    counted = (many(app.desk.happened().entries, "article"), many(len(app.topics.all()), "topic"))
+    out.say(f"{', '.join(counted)}, {many(len(feeds), 'feed file')}:")
     for file in feeds:
         out.say(f"  {file} ({file.stat().st_size} bytes)")
     mails = app.mailbox.list(limit=10)
-    out.say(f"{app.mailbox.count()} mails in {app.folder / 'var' / 'mailbox'}:")
+    out.say(f"{many(app.mailbox.count(), 'mail')} in {app.folder / 'var' / 'mailbox'}:")
     for each in mails:
         out.say(f"  to {each.to}: {each.subject}")
     if mail:

@@ -17,6 +17,7 @@ from feed_publisher.domain.recognition import CHOICE
 from feed_publisher.parse.fields import parse_link
 from feed_publisher.parse.text import clean
 from feed_publisher.ports.pickup import Page
+from feed_publisher.services.words import many
 
 ALL = 1_000_000
 _NAMES = {KeyKind.ID: "its id", KeyKind.LINK: "its link", KeyKind.TITLE: "its title", KeyKind.TEXT: "its text"}
@@ -30,13 +31,16 @@ def entries() -> None:
 @entries.command("list")
 @click.option("--state", type=click.Choice([state.value for state in EntryState]))
 @click.option("--topic", metavar="SLUG")
+@click.option("--source", metavar="SLUG")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @with_out
 @click.pass_obj
-def list_entries(place: Place, state: str | None, topic: str | None, limit: int, out: Out) -> None:
+def list_entries(place: Place, state: str | None, topic: str | None, source: str | None, limit: int, out: Out) -> None:
     """Newest first."""
-    page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic)
+    page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic, source=source)
     with open_app(place) as app:
+        if source is not None:
+            app.intake.record(source)
         if topic is not None and app.topics.get(topic) is None:
             known = ", ".join(each.slug for each in app.topics.all()) or "none"
             raise NotFoundError(f"there is no topic {topic!r}; there are: {known}")
@@ -58,7 +62,7 @@ def show(place: Place, key: str, out: Out) -> None:
     out.say(f"{entry.title}\n" + (f"By {', '.join(entry.authors)}\n" if entry.authors else ""))
     for line in (entry.summary, f"topics: {', '.join(t.title for t in entry.topics)}", f"published {entry.published}"):
         out.say(line)
-    out.say(f"updated {entry.updated}\n{document['url']}\n{entry.id}\nstate: {entry.state} {entry.reason}")
+    out.say(f"updated {entry.updated}\n{document['url']}\n{entry.id}\nstate: {entry.state}" + _reason(entry))
     out.document(document)
 
 
@@ -97,7 +101,7 @@ def add(
     state = "added" if absorbed.new else "held" if absorbed.held else "changed" if absorbed.changed else "known already"
     out.say(f"{state}: {draft.title}")
     for _, reason in absorbed.held:
-        out.say(reason)
+        out.say(f"it {reason}")
     out.document({"state": state, "written": written.written})
 
 
@@ -152,17 +156,17 @@ def _change_held(app: App, slug: str, verb: str, state: EntryState, said: str, y
     app.intake.record(slug)
     held = app.entries.page(Page(limit=ALL, state=EntryState.HELD, source=slug))
     for entry in held[:20]:
-        out.say(f"held: {entry.title} ({entry.reason.partition(CHOICE)[0]})")
+        out.say(f"held: {entry.title}{_reason(entry).partition(CHOICE)[0]}")
     if len(held) > 20:
         out.say(f"      … and {len(held) - 20} more")
-    question = f"{verb.capitalize()} all {len(held)} held articles of {slug}?"
-    if held and not yes and sys.stdin.isatty() and not click.confirm(question, default=False, err=out.json):
+    question = f"{verb.capitalize()} all that is held of {slug}, {many(len(held), 'article')}?"
+    if held and not yes and not click.confirm(question, default=False, err=out.json):
         out.say("Nothing was changed.")
         sys.exit(1)
     changed = [app.entries.change_state(each.number, (EntryState.HELD,), state, "", app.clock()) for each in held]
     app.issuing().revise(app.all_rules(), app.clock())
     app.publish()
-    out.say(f"{said}: {len(changed)} articles of {slug}" if changed else f"nothing of {slug} is held")
+    out.say(f"{said}: {many(len(changed), 'article')} of {slug}" if changed else f"nothing of {slug} is held")
     out.document({"entries": [entry_json(app, entry) for entry in changed]})
 
 
@@ -202,7 +206,7 @@ def why(place: Place, key: str, out: Out) -> None:
         places = app.entries.listed_in(entry.number)
         keys = app.entries.keys(entry.number)
     seen = [f"{document}, {place_from_0 + 1} in the list (source {slug})" for slug, document, place_from_0 in places]
-    sentences = [f"“{entry.title}” is {entry.state}" + (f": it {entry.reason}." if entry.reason else ".")]
+    sentences = [f"“{entry.title}” is {entry.state}{_reason(entry)}."]
     sentences.append(f"It belongs to the source “{entry.source}”, under {_topics(entry)}.")
     sentences += [f"It was last seen in {where}." for where in seen]
     if not seen:
@@ -232,6 +236,11 @@ def _choices(entry: Entry) -> list[str]:
     if entry.state in (EntryState.HIDDEN, EntryState.WITHDRAWN):
         return [f"`entries restore {short}` makes it public again."]
     return []
+
+
+def _reason(entry: Entry) -> str:
+    """Every reason says something of "it"."""
+    return f": it {entry.reason}" if entry.reason else ""
 
 
 def _topics(entry: Entry) -> str:

@@ -17,7 +17,7 @@ from feed_publisher.cli.main import COMMANDS, help_text
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.domain.model import escaped
 
-_FUNCTIONS = {"try": "attempt"}
+_FUNCTIONS = {"try": "tryout"}
 """Commands whose names are keywords of Python."""
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EPIPE)

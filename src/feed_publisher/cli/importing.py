@@ -14,6 +14,7 @@ from feed_publisher.cli.looking import taken_slugs
 from feed_publisher.config.writing import NewSource, append_sources
 from feed_publisher.domain.identity import canonical_link
 from feed_publisher.domain.slug import free_slug
+from feed_publisher.services.words import many
 
 if TYPE_CHECKING:
     from feed_publisher.parse.opml import Subscription
@@ -37,8 +38,9 @@ def import_list(place: Place, file: Path, write: bool, out: Out) -> None:
     out.problems(problems)
     if write and added:
         append_sources(place.folder, added, place.overrides)
-    done = "added to publisher.toml" if write else "can be added; --write adds them"
-    out.say(f"{len(added)} feeds {done}, {len(listed) - len(added)} are sources already, {len(problems)} skipped")
+    done = "added to publisher.toml" if write else "to add (--write does)"
+    known_already = f"{len(listed) - len(added)} known as sources already"
+    out.say(f"{many(len(added), 'feed')} {done}, {known_already}, {len(problems)} skipped")
     rejected = [{"where": problem.where, "reason": problem.reason} for problem in problems]
     shown = [{"source": s.slug, "title": s.title, "location": s.location, "topics": list(s.topics)} for s in added]
     out.document({"sources": shown, "known": len(listed) - len(added), "rejected": rejected, "written": write})

@@ -11,9 +11,9 @@ import sys
 COMMANDS = {
     "init": ("setup", "make a new site"),
     "demo": ("demo", "run the example site, or one turn of it"),
-    "try": ("attempt", "read an address or file and show the feed and digest it would make; no site needed"),
+    "try": ("tryout", "read an address or file and show the feed and digest it would make; no site needed"),
     "check": ("check", "configuration, templates, database and mail server: a line each"),
-    "pickup": ("run", "read what is new in the sources, or in the named files"),
+    "pickup": ("run", "read the sources that are due, or the named files, folders and addresses"),
     "publish": ("run", "write the feeds that changed"),
     "tick": ("run", "do everything that is due now, once"),
     "serve": ("serve", "web, scheduler and sender in one process"),

@@ -9,21 +9,22 @@ from contextlib import AsyncExitStack
 import click
 
 from feed_publisher.app import App
-from feed_publisher.cli.common import Out, books_json, open_app, with_out
+from feed_publisher.cli.common import Out, books_json, notices_json, open_app, recent_notices, show_notices, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import MailError
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.publish import PublishReport
+from feed_publisher.services.words import many
 
 
 @click.command()
-@click.argument("paths", nargs=-1)
+@click.argument("paths", nargs=-1, metavar="[PATH_OR_URL]...")
 @click.option("--topic", metavar="SLUG", help="Put everything under this topic instead of its headings.")
 @with_out
 @click.pass_obj
 def pickup(place: Place, paths: tuple[str, ...], topic: str | None, out: Out) -> None:
-    """Read all sources, or just the named files (text listings, Markdown, JSON)."""
+    """Read the sources that are due, or just these files, folders and addresses."""
     with open_app(place) as app:
         report = asyncio.run(app.intake.pickup(paths, topic))
     show_pickup(out, report)
@@ -65,7 +66,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
     show_publish(out, published)
     opened = app.open_issues()
     for issue in opened:
-        out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {issue.audience or 0} readers")
+        out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
     trouble: MailError | None = None
     async with AsyncExitStack() as stack:
         try:
@@ -79,10 +80,13 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
     books = {issue.id: app.issues.books(issue.id) for issue in opened}
     for number, each in books.items():
         out.say(f"issue {number}: {books_text(each)}")
+    notices = recent_notices(app)
+    show_notices(out, notices)
     document: dict[str, object] = {
         "pickup": pickup_json(picked),
         "publish": publish_json(published),
         "issues": [{"issue": number, "books": books_json(each)} for number, each in books.items()],
+        "notices": notices_json(notices),
     }
     return document, bool(picked.rejected or published.problems), trouble
 
@@ -97,7 +101,7 @@ def show_pickup(out: Out, report: PickupReport) -> None:
     for draft in report.changed:
         out.say(f"changed  {draft.title}")
     for draft, reason in report.held:
-        out.say(f"held     {draft.title}: {reason}")
+        out.say(f"held     {draft.title}: it {reason}")
     for path in report.waiting:
         out.say(f"waiting  {path} is still being written; the next pickup reads it")
     out.say(
@@ -114,7 +118,7 @@ def show_publish(out: Out, report: PublishReport) -> None:
         out.say(f"         … and {len(report.written) - 30} more")
     for problem in report.problems:
         click.echo(f"not replaced: {problem}", err=True)
-    out.say(f"{len(report.written)} feed files written, {report.unchanged} unchanged")
+    out.say(f"{many(len(report.written), 'feed file')} written, {report.unchanged} unchanged")
 
 
 def pickup_json(report: PickupReport) -> dict[str, object]:

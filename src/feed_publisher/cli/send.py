@@ -21,6 +21,7 @@ from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.preview import Plan
 from feed_publisher.services.send import SendReport
+from feed_publisher.services.words import many
 
 NOTHING: dict[str, object] = {"issue": None, "subject": None, "entries": 0, "audience": 0, "state": None, "books": {}}
 
@@ -112,7 +113,7 @@ async def _deliver(app: App, slug: str, as_of: datetime | None, plan: Plan, unfi
         )
     books = app.issues.books(shown.id)
     balanced = "balanced" if shown.audience == sum(books.values()) else "NOT BALANCED: please report this"
-    out.say(f"issue {shown.id}: {shown.audience} readers = {books_text(books)} ({balanced})")
+    out.say(f"issue {shown.id}: {many(shown.audience or 0, 'reader')} = {books_text(books)} ({balanced})")
     if books.get(DeliveryState.UNKNOWN):
         out.say(f"in doubt: may or may not have arrived; `issues resend {shown.id} --state unknown` mails those again")
     out.document(issue_json(app, shown))
@@ -170,7 +171,7 @@ def _dry_run(app: App, slug: str, folder: Path, as_of: datetime | None, out: Out
         raise InputError(f"cannot be written: {error.strerror}", str(folder)) from error
     plan, subject = app.plan(slug, as_of)
     _show_plan(app, plan, subject, out)
-    out.say(f"wrote {len(written)} mails to {folder}; nothing was sent or changed")
+    out.say(f"wrote {many(len(written), 'mail')} to {folder}; nothing was sent or changed")
     out.document({"subject": subject, "entries": plan.entries, "audience": plan.recipients, "files": written})
 
 

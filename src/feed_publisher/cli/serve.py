@@ -14,7 +14,9 @@ import click
 
 from feed_publisher.app import App
 from feed_publisher.cli.group import Place
+from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError
+from feed_publisher.domain.source import SourceKind
 
 DRAIN_INTERRUPT = 3.5
 """Seconds for mail on its way after Ctrl-C: a person is waiting."""
@@ -43,8 +45,15 @@ def greet(app: App, host: str, port: int) -> None:
     click.echo(f"{app.settings.site.title} is at http://{host}:{port}/ (links say {app.base_url})")
     click.echo(f"mail goes to {app.relay_text()}")
     for source in app.settings.sources:
-        click.echo(f"reading {app.folder / source.location}")
+        click.echo(_read_from(app, source))
     click.echo("Ctrl-C stops")
+
+
+def _read_from(app: App, source: Source) -> str:
+    kind = SourceKind(source.kind)
+    if kind is SourceKind.PUSH:
+        return f"taking what is pushed to {source.slug}"
+    return f"reading {source.location if kind.is_fetched else app.folder / source.location}"
 
 
 def set_up_logging() -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 import click
 
 from feed_publisher.app import App
-from feed_publisher.cli.common import Out, open_app, with_out
+from feed_publisher.cli.common import Out, notices_json, open_app, recent_notices, show_notices, with_out
+from feed_publisher.cli.detecting import detect, test
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.importing import import_list
-from feed_publisher.cli.looking import detect, test
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import escaped
 from feed_publisher.domain.source import SourceKind, SourceRecord, SourceState
-from feed_publisher.services.sources import WEEKS, Health
+from feed_publisher.services.sources import KINDS, WEEKS, Health
+from feed_publisher.services.words import ago
 
 _BARS = "▁▂▃▄▅▆▇█"
-_KINDS = {"feed": "a feed", "page": "a web page", "sitemap": "a news sitemap", "folder": "a folder of files"}
-_KINDS |= {"push": "pushed to the API", "hand": "typed in by hand", "path": "named on a command line"}
 _EMPTY = (
     "There is no source yet. `feed-publisher sources detect URL --add` adds a web site or feed, "
     "`feed-publisher sources import FILE.opml --write` the list of a feed reader."
@@ -41,14 +40,15 @@ def list_sources(place: Place, out: Out) -> None:
     """All sources: how they are, and what they brought."""
     with open_app(place) as app:
         now = app.clock()
-        found = [(each, _new(app, each, now)) for each in app.intake.health()]
-    out.document({"sources": [_json(each, new) for each, new in found]})
-    rows = [_row(each, new, now) for each, new in found]
+        found, notices = app.intake.health(), recent_notices(app)
+    out.document({"sources": [_json(each) for each in found], "notices": notices_json(notices)})
+    rows = [_row(each, now) for each in found]
     if rows:
-        header = ("source", "kind", "status", "last read", "next visit", "7 days", f"{WEEKS} weeks", "why")
+        header = ("source", "kind", "status", "last read", "next visit", "new, 7 days", f"new, {WEEKS} weeks", "why")
         out.table(header, rows)
     else:
         out.say(_EMPTY)
+    show_notices(out, notices)
 
 
 @sources.command()
@@ -60,14 +60,15 @@ def show(place: Place, slug: str, out: Out) -> None:
     with open_app(place) as app:
         now = app.clock()
         health = app.intake.health(slug)[0]
-        new = _new(app, health, now)
         ways = _ways(app, health.record)
-    for sentence in [*_sentences(health, new, now), *ways.values()]:
+    for sentence in [*_sentences(health, now), *ways.values()]:
         out.say(escaped(sentence))
-    out.document({**_json(health, new), **_details(health.record), "ways": ways})
+    out.document({**_json(health), **_details(health.record), "ways": ways})
 
 
-def _change(name: str, doc: str, state: SourceState, said: str) -> None:
+def _change(name: str, doc: str, state: SourceState, said: str, fetched: str = "") -> None:
+    """``fetched`` is said as well of a source that is visited."""
+
     @sources.command(name, help=doc)
     @click.argument("slug")
     @with_out
@@ -78,7 +79,8 @@ def _change(name: str, doc: str, state: SourceState, said: str) -> None:
             if record.kind in (SourceKind.HAND, SourceKind.PATH):
                 raise InputError("was named or typed in by hand, and is not read by itself", slug)
             app.sources.set_state(slug, state, reason, app.clock())
-        out.say(f"{slug} {said}" + (f": {escaped(reason)}" if reason else ""))
+        more = fetched if SourceKind(record.kind).is_fetched else ""
+        out.say(f"{slug} {said}{more}" + (f": {escaped(reason)}" if reason else ""))
         out.document({"source": slug, "state": state, "reason": reason})
 
     if state is not SourceState.ACTIVE:
@@ -86,7 +88,7 @@ def _change(name: str, doc: str, state: SourceState, said: str) -> None:
 
 
 _change("pause", "Read it no more until `resume`.", SourceState.PAUSED, "is paused; `sources resume` continues")
-_change("resume", "Read it again, at once.", SourceState.ACTIVE, "is active again, and due now")
+_change("resume", "Read it again, at once.", SourceState.ACTIVE, "is active again", ", and due now")
 _change("retire", "Read it never again; what it brought stays.", SourceState.RETIRED, "is retired; its articles stay")
 
 
@@ -99,7 +101,7 @@ def token(place: Place, slug: str, out: Out) -> None:
     with open_app(place) as app:
         record = app.intake.record(slug)
         if record.kind != SourceKind.PUSH:
-            raise InputError(f'is {_KINDS[record.kind]}; only a source with kind = "push" has a token', slug)
+            raise InputError(f'has kind = "{record.kind}"; only a source with kind = "push" has a token', slug)
         made = app.intake.pushing().new_token(slug)
         line = _curl(app, made)
     out.say(f"{made}\nThis is shown once; the token before it has ended. To push:\n  {line}")
@@ -122,10 +124,10 @@ def _ways(app: App, record: SourceRecord) -> dict[str, str]:
     return {"ping": f"To have it visited at once, POST to {app.intake.hook_url('ping', record.slug)}"}
 
 
-def _sentences(health: Health, new: int, now: datetime) -> list[str]:
+def _sentences(health: Health, now: datetime) -> list[str]:
     record = health.record
-    kind = _KINDS.get(record.kind, record.kind)
-    said = [f"{record.slug}: {kind}, {health.status}" + (f" ({record.reason})" if record.reason else "")]
+    kind = KINDS[SourceKind(record.kind)]
+    said = [f"{record.slug}: {kind}, {health.shown}" + (f" ({record.reason})" if record.reason else "")]
     if record.location:
         moved = f", moved for good to {record.address}" if record.address not in ("", record.location) else ""
         said.append(f"Read from {record.location}{moved}.")
@@ -135,9 +137,8 @@ def _sentences(health: Health, new: int, now: datetime) -> list[str]:
     if record.error:
         times = f" ({record.failures} times in a row)" if record.failures > 1 else ""
         said.append(f"The last visit failed{times}: {record.error}.")
-    said.append(
-        f"{new} new in the last 7 days, newest {ago(record.newest_at, now)}; {WEEKS} weeks: {_bars(health, now)}"
-    )
+    said.append(f"{health.new} new in the last 7 days, the last one {ago(record.newest_at, now)}.")
+    said.append(f"New per week, the last {WEEKS} weeks: {_bars(health)}")
     if record.hub:
         told = (
             f"tells us of news until {record.hub_until:%Y-%m-%d %H:%M} UTC" if record.hub_until else "is not asked yet"
@@ -146,16 +147,11 @@ def _sentences(health: Health, new: int, now: datetime) -> list[str]:
     return said
 
 
-def _new(app: App, health: Health, now: datetime) -> int:
+def _row(health: Health, now: datetime) -> tuple[object, ...]:
     record = health.record
-    return app.sources.brought(record.slug, now - timedelta(days=7)) if record.first_read_at else 0
-
-
-def _row(health: Health, new: int, now: datetime) -> tuple[object, ...]:
-    record = health.record
-    due = _due(record, now)
+    read, due = ago(record.read_at, now), _due(record, now)
     why = escaped(record.error or record.reason)
-    return record.slug, record.kind, health.status, ago(record.read_at, now), due, new, _bars(health, now), why
+    return record.slug, record.kind, health.shown, read, due, health.new, _bars(health), why
 
 
 def _due(record: SourceRecord, now: datetime) -> str:
@@ -164,30 +160,14 @@ def _due(record: SourceRecord, now: datetime) -> str:
     return "now" if record.due_at <= now else ago(record.due_at, now)
 
 
-def _bars(health: Health, now: datetime) -> str:
+def _bars(health: Health) -> str:
     """One bar per week, the present one last."""
-    counts = dict(health.weeks)
-    monday = now.date() - timedelta(days=now.weekday())
-    weeks: list[date] = [monday - timedelta(weeks=back) for back in reversed(range(WEEKS))]
-    most = max(counts.values(), default=0)
-    scaled = (-(-counts.get(week, 0) * (len(_BARS) - 1) // most) if most else 0 for week in weeks)
-    return "".join(_BARS[height] for height in scaled)
+    counts = [count for _, count in health.weeks]
+    most = max(1, *counts)
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
 
 
-def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago, or in how long, in the largest unit that fits."""
-    if moment is None:
-        return "never"
-    seconds = (moment - now).total_seconds()
-    for length, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        count = round(abs(seconds) // length)
-        if count:
-            many = f"{count} {unit}{'' if count == 1 else 's'}"
-            return f"in {many}" if seconds > 0 else f"{many} ago"
-    return "in a moment" if seconds > 0 else "just now"
-
-
-def _json(health: Health, new: int) -> dict[str, object]:
+def _json(health: Health) -> dict[str, object]:
     record = health.record
     return {
         "source": record.slug,
@@ -197,7 +177,7 @@ def _json(health: Health, new: int) -> dict[str, object]:
         "location": record.location,
         "read_at": _text(record.read_at),
         "due_at": _text(record.due_at),
-        "new_in_7_days": new,
+        "new_in_7_days": health.new,
         "weeks": [{"week": week.isoformat(), "new": count} for week, count in health.weeks],
     }
 

@@ -187,6 +187,8 @@ class Source(Section):
         is_address = re.match(r"https?://", self.location) is not None
         if is_address:
             check_http_url(self.location)
+            if "@" in urlsplit(self.location).netloc:
+                raise ValueError("location: holds a password, which would be shown; use headers instead")
         if self.kind in ("feed", "page", "sitemap") and not is_address:
             raise ValueError(f"location: {self.kind} needs an address that starts with https:// or http://")
         if self.kind == "folder" and (is_address or not self.location):

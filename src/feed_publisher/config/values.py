@@ -64,7 +64,7 @@ def _every(value: Any) -> timedelta:
     found = re.fullmatch(r"\s*(\d{1,4})\s*(minute|hour|day)s?\s*", str(value))
     if not found or not int(found[1]):
         raise ValueError(f'{value!r} is not a time span; use "15 minutes", "2 hours" or "3 days"')
-    return int(found[1]) * _UNITS[found[2]]
+    return min(int(found[1]) * _UNITS[found[2]], timedelta(days=366))
 
 
 def _first_contact(value: Any) -> Literal["all", "none"] | timedelta:

@@ -111,6 +111,13 @@ def keys_of(draft: Draft, source: str) -> tuple[Key, ...]:
     return tuple(keys) or text_keys(draft, source)
 
 
+def fragment_keys(draft: Draft) -> tuple[Key, ...]:
+    """The key of a link with its fragment: articles of one page, such as the versions in a list of changes."""
+    fragment = urlsplit(draft.link).fragment if draft.link and "#" in draft.link else ""
+    link = identifying_link(draft.link)
+    return (Key(SITE, KeyKind.LINK, _short(f"{link}#{fragment}")),) if fragment and link else ()
+
+
 def text_keys(draft: Draft, source: str) -> tuple[Key, ...]:
     """The keys of a draft that only its text can tell from others."""
     return (*_text_key(draft), title_key(draft, source))

@@ -12,6 +12,7 @@ from feed_publisher.domain.identity import (
     NEAR_SAME,
     Key,
     KeyKind,
+    fragment_keys,
     keys_of,
     link_title_key,
     normalise,
@@ -83,11 +84,19 @@ Keyed = tuple[Draft, tuple[Key, ...]]
 
 
 def _keyed(drafts: Sequence[Draft], source: str) -> list[Keyed]:
-    shared_links = _shared_links(drafts)
-    return [
-        (draft, tuple(key for key in keys_of(draft, source) if key not in shared_links) or text_keys(draft, source))
-        for draft in drafts
-    ]
+    shared = _shared_links(drafts) | _shared_ids(drafts, source)
+    apart = _apart_by_fragment(drafts)
+    return [(draft, _own_keys(draft, source, shared, apart)) for draft in drafts]
+
+
+def _own_keys(draft: Draft, source: str, shared: set[Key], apart: set[Key]) -> tuple[Key, ...]:
+    keys: list[Key] = []
+    for key in keys_of(draft, source):
+        if key in apart:
+            keys += fragment_keys(draft) or (key,)
+        elif key not in shared:
+            keys.append(key)
+    return tuple(keys) or text_keys(draft, source)
 
 
 def _keepers(keyed: Iterable[Keyed], known: Mapping[Key, Known]) -> dict[Key, Draft]:
@@ -128,6 +137,33 @@ def _doubt(draft: Draft, keys: tuple[Key, ...]) -> Article:
     if has_text_keys(keys):
         return Article(draft, own_text(keys), SAME_TITLE)
     return Article(draft, (link_title_key(draft),), SAME_LINK)
+
+
+def _apart_by_fragment(drafts: Sequence[Draft]) -> set[Key]:
+    """Link keys of drafts without ids that only their fragments tell apart."""
+    fragments: dict[Key, set[Key]] = {}
+    for draft in drafts:
+        if not draft.explicit_id and (own := fragment_keys(draft)):
+            for key in keys_of(draft, ""):
+                fragments.setdefault(key, set()).update(own)
+    return {key for key, several in fragments.items() if len(several) > 1 and key.kind is KeyKind.LINK}
+
+
+def _shared_ids(drafts: Sequence[Draft], source: str) -> set[Key]:
+    """Ids that several drafts of one document share which have neither link nor title in common."""
+    seen: dict[Key, Draft] = {}
+    shared: set[Key] = set()
+    for draft in drafts:
+        for key in keys_of(draft, source):
+            if key.kind is KeyKind.ID:
+                first = seen.setdefault(key, draft)
+                if first is not draft and _are_others(first, draft):
+                    shared.add(key)
+    return shared
+
+
+def _are_others(one: Draft, other: Draft) -> bool:
+    return one.link != other.link and normalise(one.title) != normalise(other.title)
 
 
 def _shared_links(drafts: Sequence[Draft]) -> set[Key]:

@@ -9,9 +9,11 @@ LONGEST = timedelta(days=1)
 
 LONGEST_RETRY_AFTER = timedelta(days=7)
 
-HISTORY = timedelta(days=90)
+RHYTHM = timedelta(days=90)
+"""How far back a source's rhythm is looked at."""
+
 REGULAR = 6
-"""A source that brought fewer new entries than this within ``HISTORY`` has no rhythm to lose."""
+"""A source that brought fewer new entries than this within ``RHYTHM`` has no rhythm to lose."""
 
 
 def next_visit(
@@ -31,7 +33,7 @@ def next_visit(
     """
     pause = max(every, min(timedelta(seconds=fresh_for), LONGEST))
     if failures:
-        pause = max(every, min(every * 2 ** min(failures, 20), LONGEST))
+        pause = max(every, LONGEST if every > LONGEST else min(every * 2 ** min(failures, 20), LONGEST))
     if retry_after is not None:
         pause = max(pause if failures <= 1 else every, min(timedelta(seconds=retry_after), LONGEST_RETRY_AFTER))
     return now + pause * (1 + 0.1 * spread)
@@ -40,7 +42,7 @@ def next_visit(
 def falls_silent(now: datetime, newest: datetime | None, brought: int, limit: timedelta | None) -> bool:
     """Whether a source that used to publish has brought nothing for too long.
 
-    ``brought``: its new entries of the ``HISTORY`` before now. Without a limit of its own, a source is silent after
+    ``brought``: its new entries of the ``RHYTHM`` before now. Without a limit of its own, a source is silent after
     a week and ten times its usual distance between two articles; one that brought fewer than ``REGULAR`` has none.
     """
     if newest is None:
@@ -49,4 +51,4 @@ def falls_silent(now: datetime, newest: datetime | None, brought: int, limit: ti
         return now - newest > limit
     if brought < REGULAR:
         return False
-    return now - newest > max(timedelta(days=7), 10 * HISTORY / brought)
+    return now - newest > max(timedelta(days=7), 10 * RHYTHM / brought)

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from feed_publisher.domain.identity import (
@@ -17,6 +18,7 @@ from feed_publisher.domain.identity import (
     adopted,
     adopted_key,
     comparable,
+    fragment_keys,
     identifying_link,
     is_textual,
     keys_of,
@@ -31,7 +33,7 @@ from feed_publisher.domain.identity import (
     text_keys,
     title_key,
 )
-from feed_publisher.domain.merging import SAME_LINK, Article, merged
+from feed_publisher.domain.merging import SAME_LINK, Article, merged, own_text
 from feed_publisher.domain.model import Draft
 
 CHOICE = ": release it if it is another article, else hide it"
@@ -39,7 +41,7 @@ CHOICE = ": release it if it is another article, else hide it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What recognition needs of a stored entry; ``number`` is its database id."""
+    """What recognition needs of a stored entry; ``number`` is its database id. ``undecided``: held, or hidden."""
 
     number: int
     key: str
@@ -49,6 +51,8 @@ class Known:
     summary: str
     content_html: str
     link: str | None
+    published: datetime | None = None
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ def wanted_keys(drafts: Iterable[Draft], source: str) -> set[Key]:
     """All keys that ``recognise`` will ask for."""
     wanted: set[Key] = set()
     for draft in drafts:
-        wanted.update(text_keys(draft, source))
+        wanted.update((*text_keys(draft, source), *fragment_keys(draft)))
         if not is_textual(draft):
             wanted.update((*keys_of(draft, source), link_title_key(draft), adopted_key(draft, source)))
     return wanted
@@ -130,6 +134,10 @@ def _found(article: Article, known: Mapping[Key, Known]) -> Found:
     asked = article.keys
     if not article.draft.explicit_id and not article.textual:
         asked = (link_title_key(article.draft), *asked)
+    if contradicted := next((key for key in asked if _is_contradicted(key, article.draft, known)), None):
+        asked = tuple(key for key in article.keys if key is not contradicted)
+        doubt = f"has the id of “{known[contradicted].title}”, but another link, title and summary"
+        article = Article(article.draft, asked or own_text(text_keys(article.draft, "")), doubt)
     key = next((key for key in asked if key in known), None)
     if key is None:
         return article, None
@@ -139,8 +147,24 @@ def _found(article: Article, known: Mapping[Key, Known]) -> Found:
     return article, hit
 
 
+def _is_contradicted(key: Key, draft: Draft, known: Mapping[Key, Known]) -> bool:
+    """An id alone does not make one of two articles that have nothing else in common: some give all the same."""
+    hit = known.get(key)
+    if hit is None or key.kind is not KeyKind.ID or not _is_other_article(draft, hit):
+        return False
+    links = identifying_link(draft.link), identifying_link(hit.link)
+    return None not in links and links[0] != links[1]
+
+
 def _is_unlike(draft: Draft, hit: Known) -> bool:
     return comparable(draft.summary, hit.summary) and summary_likeness(draft.summary, hit.summary) < DOUBTFUL
+
+
+def _has_nothing_else_of(draft: Draft, hit: Known) -> bool:
+    """Under a new id a link proves less: where neither has a summary, another title is another article."""
+    if not draft.summary and not hit.summary:
+        return not same_title(draft, hit.title)
+    return _is_other_article(draft, hit)
 
 
 def _is_other_article(draft: Draft, hit: Known) -> bool:
@@ -224,7 +248,7 @@ class _Judge:
     def known_one(self, article: Article, hit: Known, more: tuple[Key, ...] = ()) -> Decision:
         draft, owned = article.draft, hit.source == self.source
         ids = tuple(key for key in article.keys if key.kind is KeyKind.ID)
-        if owned and ids and not more and self._new(ids) == ids and _is_other_article(draft, hit):
+        if owned and ids and not more and self._new(ids) == ids and _has_nothing_else_of(draft, hit):
             return self._held(Article(draft, ids), f"has the link of “{hit.title}”, but another id, title and summary")
         # Two drafts that lead to one entry must not correct each other at each reading.
         first = hit.number not in self.decided

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -73,7 +74,8 @@ class SourceRules:
     the source is read for the first time; None: of any age, zero: none are. ``pages``: how many pages of a listing
     are followed. ``silence``: how long it may bring nothing before the operator is told; None: judged by its history.
     ``wanted``: named by hand, so it is taken as it is, without storm guard. ``prefix``: what the names of its
-    documents begin with, when only a part of a folder is read. ``headers`` are sent with every request.
+    documents begin with, when only a part of a folder is read. ``headers`` are sent
+    with every request to its own host; "file:NAME" stands for what that file holds.
     """
 
     slug: str
@@ -90,6 +92,14 @@ class SourceRules:
     silence: timedelta | None = None
     wanted: bool = False
     prefix: str = ""
+
+    @property
+    def mark(self) -> str:
+        """Read under other rules, a document is another reading; "" under none in particular."""
+        if not self.topics and not self.topic_map and self.language is None and self.select == Selectors():
+            return ""
+        parts = (self.topics, tuple(self.topic_map.items()), self.language, self.select)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
     @property
     def is_remote(self) -> bool:

@@ -10,11 +10,12 @@ from pathlib import PurePosixPath
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Problem, Reading
 from feed_publisher.domain.source import ParseRules
+from feed_publisher.parse.charset import decode
 from feed_publisher.parse.jsonfile import read_json
 from feed_publisher.parse.listing import read_listing
 from feed_publisher.parse.markdown import read_markdown
-from feed_publisher.parse.tabular import COLUMNS, column_names, delimiter_of, read_csv, read_jsonl
-from feed_publisher.parse.text import decode
+from feed_publisher.parse.rows import delimiter_of
+from feed_publisher.parse.tabular import COLUMNS, column_names, read_csv, read_jsonl
 
 Reader = Callable[[bytes, str, ParseRules], Reading]
 
@@ -111,11 +112,11 @@ def _markdown(data: bytes, name: str, rules: ParseRules) -> Reading:
 
 
 def _csv(data: bytes, name: str, rules: ParseRules) -> Reading:
-    return _named("csv", read_csv(data, name, rules))
+    return _named("csv", read_csv(data, name))
 
 
 def _jsonl(data: bytes, name: str, rules: ParseRules) -> Reading:
-    return _named("json", read_jsonl(data, name, rules))
+    return _named("json", read_jsonl(data, name))
 
 
 def _json(data: bytes, name: str, rules: ParseRules) -> Reading:

@@ -17,19 +17,16 @@ from feed_publisher.parse.feedentry import (
     MAX_CONTENT,
     MAX_ENTRIES,
     Document,
-    absolute,
     alternate,
     authors_of,
-    language_of,
     links_of,
     plain,
     read_entry,
     too_many,
 )
-from feed_publisher.parse.fields import MAX_LINE
+from feed_publisher.parse.fields import MAX_LINE, absolute, is_feed_type, language_of
 from feed_publisher.parse.text import clean, cut
-from feed_publisher.parse.transcode import to_text
-from feed_publisher.parse.xmltree import Xml, local, read_xml
+from feed_publisher.parse.xmltree import Xml, local, read_xml, text_of_xml
 
 MAX_CHILDREN = 500  # of an entry, and of a feed beside its entries
 LONGEST_WAIT = 86_400
@@ -47,16 +44,12 @@ _PAGE = re.compile(
 )
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
 _DELETED = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
-_ADVERTISED = etree.XPath(
-    "//link[contains(concat(' ', @rel, ' '), ' alternate ')]"
-    "[@type='application/rss+xml' or @type='application/atom+xml' or @type='application/feed+json']/@href"
-)
 
 
 def read_feed(data: bytes, name: str, rules: ParseRules) -> Reading:
     """Drafts in the order of the document. Never raises: what cannot be read is a Problem."""
     try:
-        text = to_text(data, rules.charset)
+        text = text_of_xml(data, rules.charset)
         _refuse_others(text, rules.base)
         xml = read_xml(text)
         kind = _kind(xml.root)
@@ -90,11 +83,14 @@ def _hint(page: str, base: str) -> str:
     """The first feed that the page advertises."""
     parser = etree.HTMLParser(encoding="utf-8", no_network=True)
     root = etree.fromstring(page[:200_000].encode("utf-8", "replace"), parser)
-    addresses = _ADVERTISED(root) if root is not None else []
-    if not isinstance(addresses, list) or not addresses:
-        return ""
-    address = cut(clean(str(addresses[0])), 300)
-    return f", or read the feed that it names: {absolute(address, base) or address}"
+    links = () if root is None else root.iter("link")
+    address = next(filter(None, (link.get("href") for link in links if _advertises(link))), "")
+    shown = cut(absolute(address, base) or clean(address), 300)
+    return f", or read the feed that it names: {shown}" if shown else ""
+
+
+def _advertises(link: etree._Element) -> bool:
+    return "alternate" in (link.get("rel") or "").lower().split() and is_feed_type(link.get("type") or "")
 
 
 def _kind(root: etree._Element) -> str:

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape, unescape
+from html import unescape
 from typing import Any
 from urllib.parse import urljoin
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Problem
 from feed_publisher.parse.byline import split_authors
-from feed_publisher.parse.fields import MAX_LINE, MAX_LINK, MAX_MANY, MAX_SUMMARY, parse_language, parse_link
-from feed_publisher.parse.html import clean_article, html_to_text, sanitise_html
-from feed_publisher.parse.text import clean, cut, lines_of
+from feed_publisher.parse.fields import MAX_LINE, MAX_LINK, MAX_MANY, MAX_SUMMARY, absolute, language_of
+from feed_publisher.parse.html import clean_article, html_to_text, paragraphs_of, sanitise_html
+from feed_publisher.parse.text import clean, cut
 
 MAX_ENTRIES = 5_000  # of one document
 MAX_CONTENT = 500_000  # characters of one entry's content
@@ -92,17 +92,6 @@ def authors_of(context: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cut(part, MAX_LINE) for part in parted))
 
 
-def absolute(address: object, base: str) -> str | None:
-    """A usable web address, or None."""
-    text = clean(address) if isinstance(address, str) else ""
-    if not text or len(text) > MAX_LINK:
-        return None
-    try:
-        return parse_link(urljoin(base, text).replace(" ", "%20"))
-    except (InputError, ValueError):
-        return None
-
-
 def links_of(context: Mapping[str, Any], rel: str) -> list[Mapping[str, Any]]:
     return [link for link in context.get("links") or () if rel in link.get("rel", "").split() and link.get("href")]
 
@@ -111,19 +100,6 @@ def alternate(context: Mapping[str, Any], base: str) -> str | None:
     """The page for people; a text is preferred to other media."""
     links = sorted(links_of(context, "alternate"), key=lambda link: link.get("type") not in _HTML)
     return next(filter(None, (absolute(link["href"], base) for link in links)), None)
-
-
-def language_of(text: object) -> str | None:
-    try:
-        return parse_language(clean(text)) if isinstance(text, str) else None
-    except InputError:
-        return None
-
-
-def words_to_html(text: str) -> str:
-    """Plain text as paragraphs."""
-    paragraphs = "\n".join(lines_of(text)).split("\n\n")
-    return "\n".join(f"<p>{escape(line)}</p>" for line in map(clean, paragraphs) if line)
 
 
 def _people(line: str) -> tuple[str, ...]:
@@ -178,7 +154,7 @@ def _article(
     if len(value) > MAX_CONTENT:
         return "", _lenient({"type": detail.get("type"), "value": value[:20_000]}), TOO_LONG
     if detail.get("type") not in _HTML:
-        return words_to_html(value), clean(value), ""
+        return paragraphs_of(value), clean(value), ""
     own_base = str(detail.get("base") or "")
     base = _join(document.base, own_base) if document.is_atom or own_base else link or document.base
     html = _ENDS_OF_VOID.sub("", value)

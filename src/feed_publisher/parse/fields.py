@@ -1,4 +1,4 @@
-"""Named fields of one entry, from Markdown front matter or JSON, to a draft. Errors name the key in ``where``."""
+"""What documents say of an entry: single values, and named fields whose errors name the key in ``where``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.parse.byline import split_authors
@@ -17,6 +17,7 @@ MAX_SUMMARY = 20_000
 MAX_LINK = 2_048
 MAX_MANY = 100
 
+_FEED_TYPE = re.compile(r"\s*application/(?:rss\+xml|atom\+xml|feed\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _LANGUAGE = re.compile(r"[a-z]{2,8}(?:-[a-z0-9]{1,8})*", re.IGNORECASE)
 
 
@@ -108,6 +109,40 @@ def parse_language(text: str, key: str = "language") -> str:
     if not _LANGUAGE.fullmatch(tag):
         raise InputError(f"“{text[:60]}” is not a language; write a code such as en or pt-BR", key)
     return tag
+
+
+def absolute(address: object, base: str) -> str | None:
+    """A usable web address, or None. Resolved as browsers do: line ends and tabs fall out, blanks are encoded."""
+    text = re.sub(r"[\t\r\n]", "", address.strip()) if isinstance(address, str) else ""
+    text = clean(text.replace(" ", "%20"))
+    if not text:
+        return None
+    try:
+        link = parse_link(urljoin(base, text).replace(" ", "%20"))
+    except (InputError, ValueError):
+        return None
+    return link if len(link) <= MAX_LINK else None
+
+
+def date_of(text: object) -> datetime | None:
+    """A date that can be understood, or None."""
+    try:
+        return parse_date(clean(text)) if isinstance(text, str) else None
+    except InputError:
+        return None
+
+
+def language_of(text: object) -> str | None:
+    """A language that can be understood, or None."""
+    try:
+        return parse_language(clean(text)) if isinstance(text, str) else None
+    except InputError:
+        return None
+
+
+def is_feed_type(media_type: str) -> bool:
+    """Whether a link with this ``type`` leads to a feed."""
+    return bool(_FEED_TYPE.fullmatch(media_type))
 
 
 def _line(value: object, key: str, limit: int = MAX_LINE) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from urllib.parse import urljoin
 
 import nh3
 from lxml import etree
 
 from feed_publisher.domain.errors import InputError
-from feed_publisher.parse.text import clean, visible
+from feed_publisher.parse.text import clean, lines_of, visible
 
 MAX_HTML = 2_000_000  # characters of one article
 MAX_DEPTH = 200
@@ -92,6 +93,12 @@ def sanitise_html(html: str, base: str = "") -> str:
 def html_to_text(html: str) -> str:
     """The words of ``html`` on one line; same errors as ``sanitise_html``."""
     return clean(html) if _is_plain(html) else _words(_tree(html))
+
+
+def paragraphs_of(text: str) -> str:
+    """Plain text as HTML: blank lines part paragraphs."""
+    parts = map(clean, "\n".join(lines_of(text)).split("\n\n"))
+    return "\n".join(f"<p>{escape(part)}</p>" for part in parts if part)
 
 
 def clean_article(html: str, base: str = "") -> tuple[str, str]:

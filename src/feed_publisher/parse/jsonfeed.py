@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import About, Draft, Problem, Reading
 from feed_publisher.domain.source import ParseRules
-from feed_publisher.parse.feedentry import (
-    MAX_CONTENT,
-    MAX_ENTRIES,
-    SHORT,
-    TOO_LONG,
-    Document,
-    absolute,
-    language_of,
-    too_many,
-)
-from feed_publisher.parse.fields import MAX_LINE, MAX_LINK, MAX_SUMMARY, Fields, parse_date
+from feed_publisher.parse.charset import to_text
+from feed_publisher.parse.feedentry import MAX_CONTENT, MAX_ENTRIES, SHORT, TOO_LONG, Document, too_many
+from feed_publisher.parse.fields import MAX_LINE, MAX_LINK, MAX_SUMMARY, Fields, absolute, date_of, language_of
 from feed_publisher.parse.jsonfile import content_of, join_place, load_json
 from feed_publisher.parse.text import clean, cut, lines_of
-from feed_publisher.parse.transcode import to_text
 
 
 def read_jsonfeed(data: bytes, name: str, rules: ParseRules) -> Reading:
     """Drafts in the order of the document. Never raises: what cannot be read is a Problem."""
     try:
-        feed, items = _feed(load_json("\n".join(lines_of(to_text(data, rules.charset)))))
+        feed, items = _feed(load_json("\n".join(lines_of(to_text(data, [rules.charset])))))
     except InputError as error:
         return Reading(problems=(Problem(where=join_place(name, error.where), reason=error.reason),))
     base = rules.base or absolute(feed.get("feed_url"), "") or absolute(feed.get("home_page_url"), "") or ""
@@ -108,7 +98,7 @@ def _draft(item: object, where: str, place: int, document: Document) -> tuple[Dr
         topics=fields.many("tags"),
         explicit_id=_identity(item),
         link=absolute(item.get("url"), document.base),  # external_url is what the entry is about, not the entry
-        published=_date(item, "date_published") or _date(item, "date_modified"),
+        published=date_of(item.get("date_published")) or date_of(item.get("date_modified")),
         language=_other_language(item, document.language),
     )
     return draft, fault
@@ -135,13 +125,6 @@ def _identity(item: Mapping[str, object]) -> str | None:
     if len(text) > MAX_LINK:
         raise InputError(f"is longer than {MAX_LINK:,} characters; shorten it", "id")
     return text or None
-
-
-def _date(item: Mapping[str, object], key: str) -> datetime | None:
-    try:
-        return parse_date(_text(item, key))
-    except InputError:
-        return None
 
 
 def _other_language(item: Mapping[str, object], of_feed: str | None) -> str | None:

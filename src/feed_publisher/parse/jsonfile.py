@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from html import escape
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Problem, Reading
+from feed_publisher.parse.charset import decode
 from feed_publisher.parse.fields import MAX_SUMMARY, Fields
-from feed_publisher.parse.html import clean_article
-from feed_publisher.parse.text import clean, cut, decode, lines_of
+from feed_publisher.parse.html import clean_article, paragraphs_of
+from feed_publisher.parse.text import cut, lines_of
 
 _LISTS = ("entries", "items")
 _DEFAULTS = ("topics", "topic", "authors", "author", "language")  # of the document, for entries that say nothing
@@ -114,8 +114,7 @@ def content_of(fields: Fields, base: str = "") -> tuple[str, str]:
     """Sanitised HTML and its words; plain text becomes paragraphs."""
     html = fields.raw("content_html")
     if not html:
-        paragraphs = "\n".join(lines_of(fields.raw("content_text"))).split("\n\n")
-        html = "\n".join(f"<p>{escape(clean(text))}</p>" for text in paragraphs if clean(text))
+        html = paragraphs_of(fields.raw("content_text"))
     try:
         return clean_article(html, base)
     except InputError as error:

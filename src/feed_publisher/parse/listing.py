@@ -18,7 +18,8 @@ from itertools import pairwise
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.parse.byline import is_certain, names_of, split_authors
-from feed_publisher.parse.text import clean, decode, lines_of
+from feed_publisher.parse.charset import decode
+from feed_publisher.parse.text import clean, lines_of
 
 MAX_TITLE = 500
 MAX_SUMMARY = 20_000

@@ -10,10 +10,11 @@ from markdown_it.token import Token
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft, Problem, Reading
+from feed_publisher.parse.charset import decode
 from feed_publisher.parse.fields import MAX_SUMMARY, Fields
 from feed_publisher.parse.frontmatter import FrontMatter, split_front_matter
 from feed_publisher.parse.html import html_to_text, sanitise_html
-from feed_publisher.parse.text import clean, cut, decode, lines_of
+from feed_publisher.parse.text import clean, cut, lines_of
 
 MAX_BODY = 500_000
 MAX_PARAGRAPH = 50_000  # hostile nesting of brackets takes the square of it

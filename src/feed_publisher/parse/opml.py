@@ -9,11 +9,9 @@ from lxml import etree
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Problem
-from feed_publisher.parse.feedentry import absolute
-from feed_publisher.parse.fields import MAX_LINE
+from feed_publisher.parse.fields import MAX_LINE, absolute
 from feed_publisher.parse.text import clean, cut
-from feed_publisher.parse.transcode import to_text
-from feed_publisher.parse.xmltree import local, read_xml
+from feed_publisher.parse.xmltree import local, read_xml, text_of_xml
 
 MAX_SUBSCRIPTIONS = 5_000
 MAX_DEPTH = 20  # folders, one inside the other
@@ -21,18 +19,17 @@ MAX_DEPTH = 20  # folders, one inside the other
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One feed. ``page`` is the page for people, or None. ``folders``: outermost first."""
+    """One feed. ``folders``: outermost first."""
 
     title: str
     address: str
-    page: str | None = None
     folders: tuple[str, ...] = ()
 
 
 def read_opml(data: bytes, name: str) -> tuple[list[Subscription], list[Problem]]:
     """Each address once, in the order of the document. Never raises: what cannot be read is a Problem."""
     try:
-        xml = read_xml(to_text(data))
+        xml = read_xml(text_of_xml(data))
         if local(xml.root) != "opml":
             raise InputError(f"is not an OPML list (its root is <{local(xml.root)[:60]}>); export it as OPML")
     except InputError as error:
@@ -80,9 +77,7 @@ def _subscription(outline: etree._Element, folders: tuple[str, ...]) -> Subscrip
     address = absolute(written, "")
     if address is None:
         raise InputError(f"“{cut(written, 100)}” is not a web address; write it in full, with https://")
-    return Subscription(
-        title=title or address, address=address, page=absolute(_attribute(outline, "htmlUrl"), ""), folders=folders
-    )
+    return Subscription(title=title or address, address=address, folders=folders)
 
 
 def _title(outline: etree._Element) -> str:

@@ -10,11 +10,10 @@ from lxml import etree
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import About, Draft, Problem, Reading
 from feed_publisher.domain.source import ParseRules
-from feed_publisher.parse.feedentry import MAX_ENTRIES, absolute, language_of, too_many
-from feed_publisher.parse.fields import MAX_LINE, MAX_MANY, parse_date
+from feed_publisher.parse.feedentry import MAX_ENTRIES, too_many
+from feed_publisher.parse.fields import MAX_LINE, MAX_MANY, absolute, date_of, language_of
 from feed_publisher.parse.text import clean, cut
-from feed_publisher.parse.transcode import to_text
-from feed_publisher.parse.xmltree import Xml, local, read_xml
+from feed_publisher.parse.xmltree import Xml, local, read_xml, text_of_xml
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _NO_TITLES = (
@@ -28,7 +27,7 @@ def read_sitemap(data: bytes, name: str, rules: ParseRules) -> Reading:
     try:
         if data.startswith(b"\x1f\x8b"):
             raise InputError("is compressed with gzip; give the address of the plain sitemap")
-        xml = read_xml(to_text(data, rules.charset))
+        xml = read_xml(text_of_xml(data, rules.charset))
         kind = local(xml.root)
         if kind not in ("urlset", "sitemapindex"):
             raise InputError(f"is not a sitemap (its root is <{kind[:60]}>); check the address")
@@ -42,7 +41,7 @@ def read_sitemap(data: bytes, name: str, rules: ParseRules) -> Reading:
 def _index(xml: Xml, name: str, base: str) -> Reading:
     """``older`` leads to the child that changed last; without dates to the first."""
     children = [
-        (_date(_text(child, "lastmod")) or _FIRST, -place, address)
+        (date_of(_text(child, "lastmod")) or _FIRST, -place, address)
         for place, child in enumerate(_named(xml.root, "sitemap"))
         if (address := absolute(_text(child, "loc"), base)) is not None
     ]
@@ -82,8 +81,8 @@ def _draft(url: etree._Element, name: str, place: int, base: str) -> Draft:
         place=place,
         topics=tuple(dict.fromkeys(word for word in keywords if word)),
         link=link,
-        published=_date(_text(url, "publication_date")),
-        language=language_of(_text(_publication(url), "language") or None),
+        published=date_of(_text(url, "publication_date")),
+        language=language_of(_text(_publication(url), "language")),
     )
 
 
@@ -109,10 +108,3 @@ def _text(element: etree._Element, name: str) -> str:
 def _is_ours(element: etree._Element) -> bool:
     namespace = etree.QName(element).namespace or ""
     return "sitemap-image" not in namespace and "sitemap-video" not in namespace
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        return parse_date(text) if text else None
-    except InputError:
-        return None

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time
 from difflib import get_close_matches
 from functools import cache, lru_cache
-from itertools import islice
 from zoneinfo import available_timezones
 
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Problem
+from feed_publisher.parse.charset import decode, mark_of
 from feed_publisher.parse.fields import parse_date, parse_language
-from feed_publisher.parse.text import clean, decode
+from feed_publisher.parse.rows import Cells, named, rows_of
+from feed_publisher.parse.text import clean
 
 COLUMNS = ("email", "name", "topics", "cadence", "hour", "zone", "language", "consented_at", "consent_source")
 MAX_CELL = 500
@@ -51,7 +49,7 @@ def read_subscribers(data: bytes, name: str) -> Iterator[SubscriberRow | Problem
     except InputError as error:
         yield Problem(where=name, reason=error.reason)
         return
-    rows = _rows(text)
+    rows = rows_of(text, MAX_ROW_LINES)
     line, header = next(rows, (1, []))
     if isinstance(header, str):
         yield Problem(where=f"{name}:{line}", reason=header)
@@ -65,39 +63,9 @@ def read_subscribers(data: bytes, name: str) -> Iterator[SubscriberRow | Problem
 
 def _without_stray_nulls(data: bytes) -> bytes:
     """A few NULs spoil their own cells, not the file; many mean a binary file, which decode refuses."""
-    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
-    if is_wide or data.count(b"\0") * 10 > len(data):
+    if mark_of(data) or data.count(b"\0") * 10 > len(data):
         return data
     return data.replace(b"\0", b"\1")
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str] | str]]:
-    """First line and cells of every row that is not blank; a reason in place of the cells when it cannot be split."""
-    source, delimiter, line = io.StringIO(text, newline=""), _delimiter(text), 1
-    while True:
-        start = source.tell()
-        # One reader per row: a quote that is never closed costs its line, not the rest of the file.
-        reader = csv.reader(islice(source, MAX_ROW_LINES), delimiter=delimiter, strict=True)
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            source.seek(start)
-            source.readline()
-            yield line, f"cannot be split into cells ({error}); check its quotes"
-            line += 1
-            continue
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-        line += reader.line_num
-
-
-def _delimiter(text: str) -> str:
-    """The likeliest of comma, semicolon and tab in the first line that says something."""
-    match = re.search(r"\S[^\r\n]{0,10000}", text)
-    header = re.sub(r'"[^"]*"', "", match.group()) if match else ""
-    return max(",;\t", key=header.count)
 
 
 def _complaints(columns: list[str]) -> Iterator[str]:
@@ -114,14 +82,9 @@ def _complaints(columns: list[str]) -> Iterator[str]:
             yield f"does not know the column {column[:60]} and leaves it out; {hint}"
 
 
-def _row(columns: list[str], cells: list[str] | str, line: int, name: str) -> SubscriberRow | Problem:
+def _row(columns: list[str], cells: Cells, line: int, name: str) -> SubscriberRow | Problem:
     try:
-        if isinstance(cells, str):
-            raise InputError(cells)
-        if any(cell.strip() for cell in cells[len(columns) :]):
-            raise InputError(f"has {len(cells)} cells, the header {len(columns)}; put a cell with a comma in quotes")
-        # Reversed, so that the first of two columns with one name wins.
-        return _subscriber(dict(reversed(list(zip(columns, cells, strict=False)))), line)
+        return _subscriber(named(columns, cells), line)
     except InputError as error:
         reason = f"{error.where}: {error.reason}" if error.where else error.reason
         return Problem(where=f"{name}:{line}", reason=reason)

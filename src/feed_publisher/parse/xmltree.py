@@ -12,7 +12,9 @@ from lxml import etree
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Problem
+from feed_publisher.parse.charset import to_text
 
+_CHARSET = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
 _DECLARATION = re.compile(r"\s*<\?xml\b[^>]{0,300}\?>")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -51,6 +53,12 @@ class Xml:
             return []
         reason = f"breaks off or is not well-formed XML ({self.fault}); {kept}, what follows may be missing"
         return [Problem(where=f"{name}:{self.line}", reason=reason)]
+
+
+def text_of_xml(data: bytes, charset: str = "") -> str:
+    """``charset`` is that of the Content-Type header. InputError for binary."""
+    declared = _CHARSET.match(data)
+    return to_text(data, (charset, declared[1].decode("ascii") if declared else ""))
 
 
 def read_xml(text: str) -> Xml:

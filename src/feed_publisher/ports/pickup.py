@@ -35,6 +35,7 @@ class Absorbed:
     changed: tuple[Draft, ...] = ()
     held: tuple[tuple[Draft, str], ...] = ()
     unchanged: int = 0
+    stored: tuple[tuple[int, int], ...] = ()
     withdrawn: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
 
@@ -81,8 +82,8 @@ class EntryStore(Protocol):
         """How many entries these documents of a source listed, all together."""
         ...
 
-    def listed_in_document(self, slug: str, name: str) -> list[Listed]:
-        """The entries that a document listed when it was last read."""
+    def known(self, numbers: Collection[int]) -> dict[int, Known]:
+        """Entries by their numbers."""
         ...
 
     def knows(self, keys: Collection[Key]) -> bool:
@@ -92,7 +93,7 @@ class EntryStore(Protocol):
     def absorb(
         self,
         slug: str,
-        document: SourceDocument,
+        document: SourceDocument | None,
         keys: set[Key],
         decide: Decide,
         now: datetime,
@@ -101,7 +102,8 @@ class EntryStore(Protocol):
         """Find the keys, let ``decide`` judge and store its decisions, in one transaction.
 
         ``withdrawn``: keys of entries that the source has deleted; only its own are withdrawn, unless the document
-        lists them. What the source had deleted and lists again is restored.
+        lists them. What the source had deleted and lists again is restored. Without a document nothing is remembered
+        of where the entries stood.
         """
         ...
 
@@ -189,8 +191,10 @@ class SourceStore(Protocol):
         """Know all configured sources; a fetched one that is new, or has another location, is due now."""
         ...
 
-    def claim(self, slugs: Sequence[str], until: datetime, now: datetime) -> list[SourceRecord]:
-        """Those of the active sources that are due, longest due first; nobody else gets them before ``until``."""
+    def claim(
+        self, slugs: Sequence[str], until: datetime, now: datetime, limit: int | None = None
+    ) -> list[SourceRecord]:
+        """The active sources that are longest due, at most ``limit``; nobody else gets them before ``until``."""
         ...
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
@@ -200,8 +204,8 @@ class SourceStore(Protocol):
     def get(self, slug: str) -> SourceRecord | None: ...
     def all(self) -> list[SourceRecord]: ...
     def set_state(self, slug: str, state: SourceState, reason: str, now: datetime) -> None: ...
-    def hasten(self, slug: str, when: datetime) -> None:
-        """Make it due then, or sooner where it is; a reading that is under way does not change that."""
+    def hasten(self, slugs: Sequence[str], when: datetime) -> None:
+        """Make them due then, or sooner where they are; a reading that is under way does not change that."""
         ...
 
     def brought(self, slug: str, since: datetime) -> int:
@@ -209,11 +213,18 @@ class SourceStore(Protocol):
         ...
 
     def per_week(self, since: datetime, slug: str | None = None) -> dict[str, Counter[date]]:
-        """By source, or of one: the entries first seen since then, by the Monday of their ISO week (UTC)."""
+        """By source, or of one: the entries first seen since then, by the Monday of their ISO week (UTC).
+
+        First contact is not counted.
+        """
         ...
 
-    def lease_hub(self, slug: str, secret: str | None, until: datetime) -> None:
-        """Its hub tells us of news until then (WebSub §5.3); without a new secret the one it has stays."""
+    def claim_hub(self, slug: str, secret: str, until: datetime, before: datetime) -> bool:
+        """Whether we may ask its hub now: nobody did, or its lease ends ``before``. It counts as asked ``until``."""
+        ...
+
+    def lease_hub(self, slug: str, until: datetime) -> None:
+        """Its hub tells us of news until then (WebSub §5.3)."""
         ...
 
     def hub_secret(self, slug: str) -> str | None:

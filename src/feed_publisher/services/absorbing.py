@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from feed_publisher.domain.dates import believed
-from feed_publisher.domain.guard import HISTORY, Circumstances, guarded
+from feed_publisher.domain.guard import MEMORY, Circumstances, guarded
 from feed_publisher.domain.identity import Key, keys_of
 from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.domain.recognition import Decision, Known, Listed, recognise, wanted_keys
@@ -18,13 +18,16 @@ DEFAULT_TOPIC = "News"
 """Where articles without any heading go, so that readers can follow and get them."""
 
 
-FOREIGN = frozenset(("atom", "rss", "rdf", "json feed", "page", "sitemap"))
+FOREIGN = frozenset(("atom", "rss", "rdf", "json feed", "page", "sitemap", "sitemap index"))
 """Formats (``About.kind``) in which others write."""
 
 
 @dataclass(slots=True)
 class PickupReport:
-    """What a pickup did, over all sources. ``waiting`` are files that are still being written."""
+    """What a pickup did, over all sources.
+
+    ``waiting`` are files that are still being written; ``looking``: seconds spent on looking through folders.
+    """
 
     new: list[Draft] = field(default_factory=list)
     changed: list[Draft] = field(default_factory=list)
@@ -34,6 +37,7 @@ class PickupReport:
     unchanged: int = 0
     rejected: list[Problem] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    looking: float = 0.0
 
     def add(self, absorbed: Absorbed, problems: Sequence[Problem]) -> None:
         self.new += absorbed.new
@@ -53,8 +57,8 @@ class Absorber:
     circumstances: Circumstances
     entries: EntryStore
 
-    def take(self, document: SourceDocument, reading: Reading) -> Absorbed:
-        """Recognise, guard and store; in one transaction."""
+    def take(self, document: SourceDocument | None, reading: Reading) -> Absorbed:
+        """Recognise, guard and store; in one transaction. Without a document it is not remembered what stood where."""
         slug, now = self.rules.slug, self.circumstances.now
         drafts = [_prepared(draft, self.rules, reading, now) for draft in reading.drafts]
 
@@ -68,8 +72,8 @@ class Absorber:
 def absorber(rules: SourceRules, entries: EntryStore, sources: SourceStore, now: datetime) -> Absorber:
     """For a source as it stands now; makes it known when it is met for the first time."""
     first = entries.add_source(rules.slug, rules.kind, now)
-    record = None if first or rules.wanted else sources.get(rules.slug)
-    brought = sources.brought(rules.slug, now - HISTORY) if record else 0
+    record = None if rules.wanted else sources.get(rules.slug)
+    brought = sources.brought(rules.slug, now - MEMORY) if record else 0
     return Absorber(rules, circumstances(rules, record, first, brought, now), entries)
 
 
@@ -83,7 +87,7 @@ def circumstances(
         mailed_back=rules.first_contact,
         read_at=record.read_at if record else None,
         brought=brought,
-        known_for=now - record.added_at if record else HISTORY,
+        known_for=now - record.added_at if record else MEMORY,
         wanted=rules.wanted or rules.kind is SourceKind.HAND,
     )
 

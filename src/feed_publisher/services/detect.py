@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from feed_publisher.domain.model import About, Draft, Problem, Reading
 from feed_publisher.domain.source import ParseRules, Selectors, SourceKind
 from feed_publisher.ports.pickup import Fetched, Fetcher, FetchRequest, Parser, SourceFiles
 from feed_publisher.services.folder import with_folder_topic
+from feed_publisher.services.sources import KINDS
 
 if TYPE_CHECKING:
     from feed_publisher.parse.page import Shape
@@ -33,14 +33,14 @@ _NAMES = {
     "rss": "an RSS feed",
     "rdf": "an RSS 1.0 (RDF) feed",
     "json feed": "a JSON feed",
-    "page": "a web page",
-    "sitemap": "a news sitemap",
+    "page": f"a {KINDS[SourceKind.PAGE]}",
+    "sitemap": f"a {KINDS[SourceKind.SITEMAP]}",
     "sitemap index": "an index of sitemaps",
     "listing": "a text listing",
     "markdown": "a Markdown file",
     "csv": "a table",
     "json": "a JSON list",
-    "folder": "a folder of files",
+    "folder": f"a {KINDS[SourceKind.FOLDER]}",
 }
 _REFUSALS = {
     401: "wants a password (401)",
@@ -74,7 +74,6 @@ class Finding:
     page: str = ""
     shapes: tuple[Shape, ...] = ()
     notes: tuple[Problem, ...] = ()
-    milliseconds: int = 0
 
     @property
     def words(self) -> str:
@@ -101,7 +100,6 @@ class Detector:
 
     async def look(self, address: str) -> Finding:
         """InputError or FetchError with one sentence when there is nothing of use."""
-        began = time.monotonic()
         answer = await self._get(address)
         reading = await self._read(answer)
         kind = _KINDS.get(reading.about.kind, SourceKind.FEED)
@@ -110,7 +108,7 @@ class Detector:
             finding = await self._page(finding, answer)
         elif not reading.drafts and reading.problems:
             raise InputError(reading.problems[0].reason, address)
-        return replace(finding, milliseconds=round((time.monotonic() - began) * 1000))
+        return finding
 
     async def _page(self, page: Finding, answer: Fetched) -> Finding:
         """The first good feed that it advertises, else what can be read from the page itself."""

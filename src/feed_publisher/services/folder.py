@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
+from time import perf_counter
 
-from feed_publisher.domain.errors import FeedPublisherError, StorageError
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.guard import SURFACED, is_old
 from feed_publisher.domain.model import Problem, Reading
+from feed_publisher.domain.recognition import wanted_keys
 from feed_publisher.domain.source import ParseRules, SourceRules
 from feed_publisher.ports.pickup import EntryStore, FoundFile, Parser, SourceDocument, SourceFiles, SourceStore
 from feed_publisher.services.absorbing import Absorber, PickupReport, absorber
@@ -31,14 +33,18 @@ class FolderPickup:
 
     async def read(self, rules: SourceRules, now: datetime, report: PickupReport) -> None:
         """Read all documents that changed. A broken one is reported and stops no other."""
-        found, problems = await self._settled(rules, now)
+        found, problems = await self._settled(rules, now, report)
         report.rejected += problems
         if found:
             await asyncio.to_thread(self._take_all, rules, found, now, report)
 
-    async def _settled(self, rules: SourceRules, now: datetime) -> tuple[list[FoundFile], list[Problem]]:
+    async def _settled(
+        self, rules: SourceRules, now: datetime, report: PickupReport
+    ) -> tuple[list[FoundFile], list[Problem]]:
         """The files of a source. One that was just written is looked at twice: unchanged since, it is taken."""
+        began = perf_counter()
         found, problems = await asyncio.to_thread(self.files.scan, rules.location, now)
+        report.looking += perf_counter() - began
         if any(not file.settled for file in found):
             before = {file.name: file.fingerprint for file in found}
             await asyncio.sleep(SETTLING)
@@ -47,19 +53,39 @@ class FolderPickup:
         return found, problems
 
     def _take_all(self, rules: SourceRules, found: Sequence[FoundFile], now: datetime, report: PickupReport) -> None:
-        mark, prefix = reading_mark(rules), rules.prefix
+        mark, prefix = _suffix(rules), rules.prefix
         known = self.entries.fingerprints(rules.slug)
         changed = [file for file in found if known.get(prefix + file.name) != file.fingerprint + mark]
         self._count_unchanged(rules, found, changed, report)
         reader: Absorber | None = None
         for file in changed:
             if file.settled:
-                reader = reader or absorber(rules, self.entries, self.sources, now)
+                reader = reader or self._absorber(rules, [file for file in changed if file.settled], now)
                 self._take(reader, file, file.fingerprint + mark, report)
             else:
                 report.waiting.append(file.path)
         if reader and reader.circumstances.first and not prefix and all(file.settled for file in changed):
             self.entries.end_first_contact(rules.slug, now)
+
+    def _absorber(self, rules: SourceRules, changed: Sequence[FoundFile], now: datetime) -> Absorber:
+        """Files are taken one by one, but a storm or an archive may come as many files: they are counted first."""
+        reader = absorber(rules, self.entries, self.sources, now)
+        at = reader.circumstances
+        if at.first or at.wanted or at.read_at is None or len(changed) < SURFACED:
+            return reader
+        new = old = 0
+        for file in changed:
+            for draft in self._parsed(rules, file).drafts:
+                if not self.entries.knows(wanted_keys([draft], rules.slug)):
+                    new += 1
+                    old += draft.published is not None and is_old(draft.published, at.read_at)
+        return replace(reader, circumstances=replace(at, together=new, old_together=old))
+
+    def _parsed(self, rules: SourceRules, file: FoundFile) -> Reading:
+        try:
+            return self.parser.parse(self.files.read(file.path), file.path, ParseRules(select=rules.select))
+        except InputError as error:
+            return Reading(problems=(Problem(where=file.path, reason=error.reason),))
 
     def _count_unchanged(
         self, rules: SourceRules, found: Sequence[FoundFile], changed: Sequence[FoundFile], report: PickupReport
@@ -76,21 +102,16 @@ class FolderPickup:
         rules = reader.rules
         try:
             reading = self.parser.parse(self.files.read(file.path), file.path, ParseRules(select=rules.select))
-            name = rules.prefix + file.name
-            document = SourceDocument(name=name, fingerprint=fingerprint, problems=reading.problems)
-            report.add(reader.take(document, with_folder_topic(reading, file.name)), reading.problems)
-        except StorageError:
-            raise
-        except FeedPublisherError as error:
-            report.rejected.append(Problem(where=file.path, reason=str(error)))
+        except InputError as error:
+            report.rejected.append(Problem(where=file.path, reason=error.reason))
+            return
+        document = SourceDocument(name=rules.prefix + file.name, fingerprint=fingerprint, problems=reading.problems)
+        report.add(reader.take(document, with_folder_topic(reading, file.name)), reading.problems)
 
 
-def reading_mark(rules: SourceRules) -> str:
-    """Read again under other rules, a document is another reading."""
-    parts = [rules.topics, tuple(rules.topic_map.items()), rules.select]
-    if not any(parts[:2]) and rules.select == SourceRules(slug="", location="").select:
-        return ""
-    return "@" + hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+def _suffix(rules: SourceRules) -> str:
+    """What tells a reading under these rules from one of the same bytes under others."""
+    return f"@{rules.mark}" if rules.mark else ""
 
 
 def with_folder_topic(reading: Reading, name: str) -> Reading:

@@ -6,12 +6,15 @@ an entry.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from feed_publisher.domain.errors import FetchError
 from feed_publisher.domain.source import SourceRecord, SourceState
@@ -33,17 +36,26 @@ EAGER = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class HubSubscriber:
-    """``callback``: slug -> the address that the hub is to call."""
+    """``slugs`` are the configured sources. ``callback``: slug -> the address that the hub is to call. ``local``: only
+    hubs on this machine could call it.
+    """
 
     sources: SourceStore
+    slugs: Collection[str]
     callback: Callable[[str], str]
     clock: Callable[[], datetime]
+    local: bool = False
 
     async def renew(self, fetcher: Fetcher) -> None:
         """Ask every hub whose lease ends soon, or that was not asked yet."""
-        for record in wanting(self.sources.all(), self.clock()):
-            secret = secrets.token_hex(32)
-            self.sources.lease_hub(record.slug, secret, self.clock() + ASKED)
+        dead: set[str | None] = set()
+        for record in wanting(await asyncio.to_thread(self.sources.all), self.clock()):
+            secret, now = secrets.token_hex(32), self.clock()
+            host = urlsplit(record.hub).hostname
+            if record.slug not in self.slugs or host in dead or (self.local and not _is_local(record.hub)):
+                continue
+            if not await asyncio.to_thread(self.sources.claim_hub, record.slug, secret, now + ASKED, now + RENEW):
+                continue  # another process is asking
             form = {
                 "hub.mode": "subscribe",
                 "hub.topic": record.hub_topic,
@@ -55,6 +67,7 @@ class HubSubscriber:
                 answer = await fetcher.post(record.hub, form)
             except FetchError as error:
                 log.warning("the hub of %s cannot be asked: %s", record.slug, error)
+                dead.add(host)  # many sources may have the same one
                 continue
             if answer.status // 100 != 2:
                 log.warning("the hub of %s refuses: %s answers %d", record.slug, record.hub, answer.status)
@@ -64,8 +77,10 @@ class HubSubscriber:
         record = self.sources.get(slug)
         if record is None or mode != "subscribe" or topic != record.hub_topic or not record.hub:
             return False
+        if not self.sources.hub_secret(slug):
+            return False  # it was another hub that we asked
         lease = LEASE if lease_seconds is None else timedelta(seconds=max(0, min(lease_seconds, 10**8)))
-        self.sources.lease_hub(slug, None, self.clock() + min(max(lease, ASKED), LONGEST_LEASE))
+        self.sources.lease_hub(slug, self.clock() + min(max(lease, ASKED), LONGEST_LEASE))
         return True
 
     def told(self, slug: str, body: bytes, signature: str) -> bool:
@@ -81,7 +96,7 @@ def hasten(sources: SourceStore, slug: str, now: datetime) -> None:
     """Have a source visited at once, unless it just was."""
     record = sources.get(slug)
     if record is not None and record.state is SourceState.ACTIVE:
-        sources.hasten(slug, max(now, record.tried_at + EAGER) if record.tried_at else now)
+        sources.hasten([slug], max(now, record.tried_at + EAGER) if record.tried_at else now)
 
 
 def wanting(records: Sequence[SourceRecord], now: datetime) -> list[SourceRecord]:
@@ -94,6 +109,14 @@ def wanting(records: Sequence[SourceRecord], now: datetime) -> list[SourceRecord
         and record.state is SourceState.ACTIVE
         and (record.hub_until is None or record.hub_until - now < RENEW)
     ]
+
+
+def _is_local(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_signed(body: bytes, signature: str, secret: str) -> bool:

@@ -14,6 +14,7 @@ from feed_publisher.ports.people import DeskStore
 from feed_publisher.ports.sending import Ledger
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.issue import Issues
+from feed_publisher.services.words import many
 
 SHOWN = {
     DeliveryState.SENT: "accepted by the mail server",
@@ -54,9 +55,8 @@ def overview(
     said = []
     if happened.last_pickup:
         held = f", {happened.held} of them held" if happened.held else ""
-        said.append(
-            f"{_many(happened.entries, 'article')}{held}; last new file read {_time(happened.last_pickup, local)}."
-        )
+        articles = many(happened.entries, "article")
+        said.append(f"{articles}{held}; last picked up something {_time(happened.last_pickup, local)}.")
     if happened.feeds_out:
         said.append(f"Feeds last changed {_time(happened.feeds_out, local)}.")
     for issue in store.newest(3):
@@ -87,10 +87,6 @@ def books_text(books: Books) -> str:
     for state, count in books.items():
         counts[SHOWN[state]] = counts.get(SHOWN[state], 0) + count
     return ", ".join(f"{count} {words}" for words, count in counts.items()) or "nobody"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _time(moment: datetime, zone: ZoneInfo) -> str:

@@ -6,16 +6,26 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.domain.pace import next_visit
+from feed_publisher.domain.recognition import wanted_keys
 from feed_publisher.domain.source import Outcome, SourceKind, SourceRecord, SourceRules, SourceState
-from feed_publisher.ports.pickup import Absorbed, EntryStore, Fetcher, Parser, SourceDocument, SourceFiles, SourceStore
-from feed_publisher.services.absorbing import PickupReport, absorber
-from feed_publisher.services.folder import FolderPickup, reading_mark
+from feed_publisher.ports.pickup import (
+    Absorbed,
+    EntryStore,
+    Fetched,
+    Fetcher,
+    Parser,
+    SourceDocument,
+    SourceFiles,
+    SourceStore,
+)
+from feed_publisher.services.absorbing import Absorber, PickupReport, absorber
+from feed_publisher.services.folder import FolderPickup
 from feed_publisher.services.remote import Visit, Visitor
 
 log = logging.getLogger("feed_publisher")
@@ -23,14 +33,17 @@ log = logging.getLogger("feed_publisher")
 DOCUMENT = "fetched"
 """The name under which the reading of a fetched source is remembered, wherever the source moves."""
 
-CLAIM = timedelta(minutes=5)
+LONGEST_VISIT = 240
+"""Seconds for one source, with all older pages that are walked."""
+
+CLAIM = timedelta(minutes=10)
 """After so long without a word, another process may visit a source."""
 
-AT_ONCE = 40
-"""Sources visited at the same time; the client limits how many connections that makes."""
+AT_ONCE = 100
+"""Sources of one round; the client limits how many connections that makes."""
 
-BATCH = 100
-"""Outcomes that are stored in one transaction."""
+RECORDING = 1.0
+"""Seconds after which the outcomes of a round are stored."""
 
 FAILING = 5
 """After so many failures in a row the operator is told."""
@@ -43,12 +56,13 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Pickup:
-    """Reads sources of every kind."""
+    """Reads sources of every kind. ``secret`` gives the value of a configured header."""
 
     entries: EntryStore
     sources: SourceStore
     files: SourceFiles
     parser: Parser
+    secret: Callable[[str], str]
     tell: Tell
     clock: Callable[[], datetime]
 
@@ -63,94 +77,124 @@ class Pickup:
                 await reader.read(each, self.clock(), report)
 
     def claim(self, rules: Sequence[SourceRules]) -> list[Claimed]:
-        """The fetched sources that are due, for this process alone."""
+        """Fetched sources that are due, for this process alone; there may be more."""
         by_slug = {each.slug: each for each in rules if each.kind.is_fetched}
         now = self.clock()
-        records = self.sources.claim(list(by_slug), now + CLAIM, now) if by_slug else []
+        records = self.sources.claim(list(by_slug), now + CLAIM, now, AT_ONCE) if by_slug else []
         return [(by_slug[record.slug], record) for record in records]
 
     async def visit(self, claimed: Sequence[Claimed], fetcher: Fetcher, report: PickupReport) -> None:
         """Read what was claimed; a slow or monstrous source delays no other."""
-        await _Run(self, Visitor(fetcher, self.parser, self.entries), report).all(claimed)
+        await _Run(self, self._visitor(fetcher), report).all(claimed)
 
     async def address(self, rules: SourceRules, fetcher: Fetcher, report: PickupReport) -> None:
         """An address named by hand."""
-        mark = _mark(rules)
-        visit = await Visitor(fetcher, self.parser, self.entries).visit(rules, None, mark)
+        visit = await self._visitor(fetcher).visit(rules, None)
         if visit.reading is None:
             report.rejected.append(Problem(where=rules.location, reason=visit.error))
             return
-        await asyncio.to_thread(self.absorb, rules, visit.reading, visit.fingerprint, report)
+        absorbed = await asyncio.to_thread(self.absorb, rules, visit)
+        report.add(absorbed, visit.reading.problems)
 
-    def absorb(self, rules: SourceRules, reading: Reading, fingerprint: str, report: PickupReport) -> Absorbed:
+    def absorb(self, rules: SourceRules, visit: Visit) -> Absorbed:
         """Store what a fetched source says."""
-        taker = absorber(rules, self.entries, self.sources, self.clock())
-        document = SourceDocument(name=DOCUMENT, fingerprint=fingerprint, problems=reading.problems)
+        reading = visit.reading or Reading()
+        taker = self._taker(rules, reading)
+        document = SourceDocument(name=DOCUMENT, fingerprint=visit.fingerprint, problems=reading.problems)
         absorbed = taker.take(document, reading)
-        if taker.circumstances.first:
+        whole = not reading.problems or taker.circumstances.read_at is not None
+        if taker.circumstances.first and reading.drafts and whole:
             self.entries.end_first_contact(rules.slug, self.clock())
-        report.add(absorbed, reading.problems)
         return absorbed
+
+    def _taker(self, rules: SourceRules, reading: Reading) -> Absorber:
+        """A source that is set to another place, or read by other selectors, is met anew if it has nothing we know."""
+        taker = absorber(rules, self.entries, self.sources, self.clock())
+        record = self.sources.get(rules.slug)
+        if taker.circumstances.first or taker.circumstances.wanted or record is None:
+            return taker
+        is_other = record.read_at is None or not record.fingerprint.endswith(f"@{rules.mark}")
+        if is_other and not self.entries.knows(wanted_keys(reading.drafts, rules.slug)):
+            return replace(taker, circumstances=replace(taker.circumstances, first=True))
+        return taker
+
+    def _visitor(self, fetcher: Fetcher) -> Visitor:
+        return Visitor(fetcher, self.parser, self.entries, self.secret)
 
 
 @dataclass(slots=True)
 class _Run:
-    """The visits of one pickup."""
+    """The visits of one round."""
 
     pickup: Pickup
     visitor: Visitor
     report: PickupReport
+    done: list[Outcome] = field(default_factory=list)
 
     async def all(self, claimed: Sequence[Claimed]) -> None:
-        """All of them; those that a shutdown cut short are due again at once."""
-        queue = iter(claimed)
+        """All of them at the same time; those that a shutdown cut short are due again at once."""
         left = {record.slug for _, record in claimed}
-        done: list[Outcome] = []
+        failures: list[StorageError] = []
 
-        async def worker() -> None:
-            for rules, record in queue:
-                done.append(await self._one(rules, record))
-                left.discard(record.slug)
-                if len(done) >= BATCH:
-                    await self._record(done)
+        async def one(rules: SourceRules, record: SourceRecord) -> None:
+            try:
+                self.done.append(await self._one(rules, record))
+            except StorageError as error:
+                failures.append(error)
+            left.discard(record.slug)
 
+        recorder = asyncio.create_task(self._record_often())
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(AT_ONCE, len(claimed))):
-                    group.create_task(worker())
+                for rules, record in claimed:
+                    group.create_task(one(rules, record))
         except asyncio.CancelledError:
-            for slug in left:
-                self.pickup.sources.hasten(slug, self.pickup.clock())
+            await asyncio.to_thread(self.pickup.sources.hasten, sorted(left), self.pickup.clock())
             raise
         finally:
-            await self._record(done)
+            recorder.cancel()
+            await asyncio.gather(recorder, return_exceptions=True)
+            if not failures:
+                await self._record()
+        if failures:
+            raise failures[0]
 
-    async def _record(self, done: list[Outcome]) -> None:
-        batch = done[:]
-        done.clear()
+    async def _record_often(self) -> None:
+        """What is done is stored soon, however long the others take."""
+        while True:
+            await asyncio.sleep(RECORDING)
+            await self._record()
+
+    async def _record(self) -> None:
+        batch = self.done[:]
         if batch:
             await asyncio.to_thread(self.pickup.sources.record, batch)
+            del self.done[: len(batch)]
 
     async def _one(self, rules: SourceRules, record: SourceRecord) -> Outcome:
-        """Never raises for what one source is like; StorageError ends the run."""
-        visit, new = Visit(), 0
+        """Never raises for what one source is like; StorageError ends the round."""
+        visit, new = Visit(address=rules.location), 0
         try:
-            visit = await self.visitor.visit(rules, record, _mark(rules))
+            async with asyncio.timeout(LONGEST_VISIT):
+                visit = await self.visitor.visit(rules, record)
             if visit.reading is not None:
-                how = (rules, visit.reading, visit.fingerprint, self.report)
-                new = len((await asyncio.to_thread(self.pickup.absorb, *how)).new)
+                absorbed = await asyncio.to_thread(self.pickup.absorb, rules, visit)
+                self.report.add(absorbed, visit.reading.problems)
+                new = len(absorbed.new)
         except StorageError:
             raise
+        except TimeoutError:
+            visit = Visit(address=visit.address, error=f"took longer than {LONGEST_VISIT} seconds in all")
         except Exception:
             log.exception("source %s: its reading could not be stored", rules.slug)
-            visit = Visit(answer=visit.answer, error="could not be stored: a mistake of ours; the log tells more")
+            visit = Visit(address=visit.address, error="could not be stored: a mistake of ours; the log tells more")
         outcome = outcome_of(rules, record, visit, new, self.pickup.clock())
         self._tell(rules, record, visit, outcome)
         return outcome
 
     def _tell(self, rules: SourceRules, record: SourceRecord, visit: Visit, outcome: Outcome) -> None:
         """What the operator must know, said once."""
-        address = record.address or rules.location
+        address = visit.address
         if outcome.error:
             self.report.rejected.append(Problem(where=address, reason=f"{outcome.error} (source {rules.slug})"))
         if visit.gone:
@@ -184,9 +228,9 @@ def outcome_of(rules: SourceRules, record: SourceRecord, visit: Visit, new: int,
         due_at=due,
         error=visit.error,
         retired=visit.error if visit.gone else "",
-        address=answer.moved_to if answer and not failed else None,
-        validators=answer.validators if answer and not failed else None,
-        fingerprint=visit.fingerprint if not failed else None,
+        address=None if failed or answer is None else _moved_to(rules, visit, answer),
+        validators=None if failed else visit.validators,
+        fingerprint=None if failed else visit.fingerprint,
         new=new,
         hub=_hub(visit),
     )
@@ -198,20 +242,23 @@ def spread(slug: str, now: datetime) -> float:
 
 
 def _hub(visit: Visit) -> tuple[str, str] | None:
-    """The WebSub hub it names now and its topic; the header counts before the document (WebSub §4)."""
+    """The WebSub hub it names now and its topic; the header counts before the document (WebSub §4).
+
+    The hub is told no address but the one the feed itself makes known: others may hold a password.
+    """
     if visit.answer is None or visit.reading is None:
         return None
     answer, about = visit.answer, visit.reading.about
-    hub = answer.hub or about.hub or ""
-    return hub, (answer.itself or about.itself or answer.url) if hub else ""
+    hub, topic = answer.hub or about.hub or "", answer.itself or about.itself or ""
+    return (hub, topic) if hub and topic else ("", "")
 
 
-def _mark(rules: SourceRules) -> str:
-    return reading_mark(rules).removeprefix("@")
+def _moved_to(rules: SourceRules, visit: Visit, answer: Fetched) -> str | None:
+    """The new address, "" when it is back at the configured one, None when nothing has changed."""
+    return answer.moved_to or ("" if visit.address == rules.location else None)
 
 
 def add_by_hand(entries: EntryStore, sources: SourceStore, draft: Draft, now: datetime) -> Absorbed:
     """An entry somebody typed in: recognised like any other, from a source of its own."""
     rules = SourceRules(slug="by-hand", location="", kind=SourceKind.HAND)
-    document = SourceDocument(name=f"typed in {now.isoformat()}", fingerprint="")
-    return absorber(rules, entries, sources, now).take(document, Reading(drafts=(draft,)))
+    return absorber(rules, entries, sources, now).take(None, Reading(drafts=(draft,)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
-from feed_publisher.domain.errors import FetchError
-from feed_publisher.domain.model import About, Draft, Reading
+from feed_publisher.domain.dates import EARLIEST
+from feed_publisher.domain.errors import FetchError, InputError
+from feed_publisher.domain.model import About, Draft, Problem, Reading
 from feed_publisher.domain.recognition import wanted_keys
 from feed_publisher.domain.source import ParseRules, SourceKind, SourceRecord, SourceRules, Validators
 from feed_publisher.ports.pickup import EntryStore, Fetched, Fetcher, FetchRequest, Parser
@@ -17,10 +18,14 @@ from feed_publisher.ports.pickup import EntryStore, Fetched, Fetcher, FetchReque
 GAP_PAGES = 20
 """So many older documents are walked to close a gap."""
 
+INDEX = "sitemap index"
+
 _REASONS = {
     401: "wants a password (401); set its headers",
     403: "refuses us (403); ask its owner to let our User-Agent in",
+    304: "answers 304 without being asked whether it has changed",
     404: "is not there (404); mend the location",
+    410: "is gone for good (410)",
     429: "asks us to come less often (429)",
 }
 
@@ -29,59 +34,82 @@ _REASONS = {
 class Visit:
     """What a visit brought.
 
-    ``reading`` is None when nothing changed (``unchanged``) or when it failed (``error``). ``missed``: why articles
-    may have been missed, or "". ``gone``: the source says that it is no more (410).
+    ``reading`` is None when nothing changed, or when it failed (``error``). ``address`` was asked. Without
+    validators what was read is not the whole, so the next visit reads it again. ``missed``: why articles may
+    have been missed, or "". ``gone``: the source says that it is no more (410).
     """
 
+    address: str
     answer: Fetched | None = None
     reading: Reading | None = None
     fingerprint: str = ""
+    validators: Validators | None = None
     error: str = ""
     gone: bool = False
     missed: str = ""
 
-    @property
-    def unchanged(self) -> bool:
-        """Whether the source has nothing to say that it had not said before."""
-        return self.reading is None and not self.error and not self.gone
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whole:
+    """A reading with what other pages added to it; ``complete`` unless one of them could not be had."""
+
+    reading: Reading
+    complete: bool = True
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Fetches and parses; decides nothing about entries."""
+    """Fetches and parses; decides nothing about entries. ``secret`` gives the value of a configured header."""
 
     fetcher: Fetcher
     parser: Parser
     entries: EntryStore
+    secret: Callable[[str], str]
 
-    async def visit(self, rules: SourceRules, record: SourceRecord | None, mark: str) -> Visit:
-        """``mark`` is that of the rules and part of every fingerprint: under other rules it is another reading."""
-        address = (record.address if record else "") or rules.location
+    async def visit(self, rules: SourceRules, record: SourceRecord | None) -> Visit:
+        """Never raises for what the source is like. One that moved may be back where it is configured to be."""
+        if record is None or not record.address:
+            return await self._visit(rules, record, rules.location)
+        visit = await self._visit(rules, record, record.address)
+        if not visit.error:
+            return visit
+        back = await self._visit(rules, None, rules.location)
+        return visit if back.error else back
+
+    async def _visit(self, rules: SourceRules, record: SourceRecord | None, address: str) -> Visit:
         fingerprint = record.fingerprint if record else ""
-        same_rules = fingerprint.endswith(f"@{mark}")
-        validators = record.validators if record and same_rules else Validators()
+        same_rules = fingerprint.endswith(f"@{rules.mark}")
+        validators = record.validators if record and same_rules and not _is_new_week(record) else Validators()
         try:
             answer = await self._get(rules, address, validators)
-        except FetchError as error:
-            return Visit(error=error.reason)
-        if answer.status == 304:
-            return Visit(answer=answer, fingerprint=fingerprint)
-        if answer.status == 410:
-            return Visit(answer=answer, gone=True, error="is gone for good (410)")
+        except (FetchError, InputError) as error:
+            return Visit(address=address, error=error.reason)
+        if answer.status == 304 and validators != Validators():
+            return Visit(address=address, answer=answer, fingerprint=fingerprint, validators=answer.validators)
         if answer.status != 200:
-            return Visit(answer=answer, error=_REASONS.get(answer.status, f"answers {answer.status}"))
-        now = f"{hashlib.sha256(answer.body).hexdigest()[:40]}@{mark}"
+            reason = _REASONS.get(answer.status, f"answers {answer.status}")
+            return Visit(address=address, answer=answer, gone=answer.status == 410, error=reason)
+        now = f"{hashlib.sha256(answer.body).hexdigest()[:40]}@{rules.mark}"
         if now == fingerprint:
-            return Visit(answer=answer, fingerprint=now)
+            return Visit(address=address, answer=answer, fingerprint=now, validators=answer.validators)
         reading = await self._parse(rules, answer)
-        if not reading.drafts and reading.problems and not reading.withdrawn:
-            return Visit(answer=answer, error=reading.problems[0].reason)
-        reading, missed = await self._complete(rules, record, reading, answer)
-        return Visit(answer=answer, reading=reading, fingerprint=now, missed=missed)
+        if not reading.drafts and reading.problems and not reading.withdrawn and reading.about.kind != INDEX:
+            return Visit(address=address, answer=answer, error=reading.problems[0].reason)
+        whole = await self._complete(rules, record, reading, answer)
+        return Visit(
+            address=address,
+            answer=answer,
+            reading=whole.reading,
+            fingerprint=now if whole.complete else f"@{rules.mark}",
+            validators=answer.validators if whole.complete else Validators(),
+            missed=whole.missed,
+        )
 
     async def _get(self, rules: SourceRules, address: str, validators: Validators) -> Fetched:
         # An older page may be said to be anywhere: what is secret goes to the configured place only.
-        headers = rules.headers if _origin(address) == _origin(rules.location) else ()
+        own = _origin(address) == _origin(rules.location)
+        headers = tuple((name, self.secret(value)) for name, value in rules.headers) if own else ()
         return await self.fetcher.get(FetchRequest(url=address, headers=headers, validators=validators))
 
     async def _parse(self, rules: SourceRules, answer: Fetched) -> Reading:
@@ -91,45 +119,50 @@ class Visitor:
 
     async def _complete(
         self, rules: SourceRules, record: SourceRecord | None, reading: Reading, answer: Fetched
-    ) -> tuple[Reading, str]:
+    ) -> _Whole:
         """Follow the pages of a listing; walk back to where the last visit ended."""
+        if reading.about.kind == INDEX:
+            # The index may stay the same while the sitemap it leads to changes: it is read each time.
+            return replace(await self._follow(rules, reading, 1), complete=False)
         if rules.kind is SourceKind.PAGE or reading.about.kind == "page":
-            return await self._follow(rules, reading, rules.pages - 1), ""
-        if reading.about.kind == "sitemap index":
-            return await self._follow(rules, reading, 1), ""
+            return await self._follow(rules, reading, rules.pages - 1)
         if record is None or record.read_at is None or not await self._is_gap(rules, reading):
-            return reading, ""
-        walk = _Walk(self, rules, answer.url)
-        return await walk.back(reading)
+            return _Whole(reading=reading)
+        return await _Walk(self, rules, answer.url).back(reading)
 
     async def _is_gap(self, rules: SourceRules, reading: Reading) -> bool:
-        """Whether none of its entries is known: there may be others between these and those."""
-        keys = wanted_keys(reading.drafts, rules.slug)
+        """Whether none of its older entries is known: there may be others between these and those.
+
+        A known one at the top may be kept there for weeks.
+        """
+        keys = wanted_keys(_older_half(reading.drafts), rules.slug)
         return bool(keys) and not await asyncio.to_thread(self.entries.knows, keys)
 
-    async def _follow(self, rules: SourceRules, reading: Reading, limit: int) -> Reading:
+    async def _follow(self, rules: SourceRules, reading: Reading, limit: int) -> _Whole:
         """The next pages as well, until one brings nothing that the others have not."""
         seen, older = set(_marks(reading.drafts)), reading.about.older
         for _ in range(limit):
-            page = await self.older(rules, older)
-            if page is None:
+            if not older:
                 break
+            page = await self.older(rules, older)
+            if isinstance(page, Problem):
+                return _Whole(reading=replace(reading, problems=(*reading.problems, page)), complete=False)
             fresh = [draft for draft in page.drafts if _mark(draft) not in seen]
             if not fresh:
                 break
             seen.update(_marks(fresh))
             reading, older = joined(reading, page), page.about.older
-        return reading
+        return _Whole(reading=reading)
 
-    async def older(self, rules: SourceRules, address: str | None) -> Reading | None:
-        """An older document, or None where there is none to be had."""
-        if not address:
-            return None
+    async def older(self, rules: SourceRules, address: str) -> Reading | Problem:
+        """An older document, or why it cannot be had."""
         try:
             answer = await self._get(rules, address, Validators())
-        except FetchError:
-            return None
-        return await self._parse(rules, answer) if answer.status == 200 else None
+        except (FetchError, InputError) as error:
+            return Problem(where=address, reason=error.reason)
+        if answer.status != 200:
+            return Problem(where=address, reason=f"answers {answer.status}; what it lists is not read")
+        return await self._parse(rules, answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +173,15 @@ class _Walk:
     rules: SourceRules
     address: str
 
-    async def back(self, reading: Reading) -> tuple[Reading, str]:
+    async def back(self, reading: Reading) -> _Whole:
         """Everything up to an entry that is known; else what was found, and why there may be more."""
         for way in (self._archives, self._paged, self._sitemaps):
             whole, closed = await way(reading)
             if closed:
-                return whole, ""
+                return _Whole(reading=whole)
             reading = whole
-        return reading, "none of the articles it lists was known, and no older page led back to one that is"
+        missed = "none of the articles it lists was known, and no older page led back to one that is"
+        return _Whole(reading=reading, missed=missed)
 
     async def _archives(self, reading: Reading) -> tuple[Reading, bool]:
         """RFC 5005: prev-archive, or next."""
@@ -157,7 +191,9 @@ class _Walk:
                 break
             seen.add(older)
             page = await self.visitor.older(self.rules, older)
-            if page is None or not page.drafts:
+            if isinstance(page, Problem):
+                return replace(reading, problems=(*reading.problems, page)), False
+            if not page.drafts:
                 break
             reading, older = joined(reading, page), page.about.older
             if await self._is_known(page):
@@ -171,8 +207,10 @@ class _Walk:
         seen = set(_marks(reading.drafts))
         for address in _paged_addresses(self.address):
             page = await self.visitor.older(self.rules, address)
-            fresh = [draft for draft in page.drafts if _mark(draft) not in seen] if page else []
-            if page is None or not fresh:
+            if isinstance(page, Problem):
+                break
+            fresh = [draft for draft in page.drafts if _mark(draft) not in seen]
+            if not fresh:
                 break
             seen.update(_marks(fresh))
             reading = joined(reading, page)
@@ -187,7 +225,7 @@ class _Walk:
             address = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
             rules = replace(self.rules, kind=SourceKind.SITEMAP)
             page = await self.visitor.older(rules, address)
-            if page is not None and page.drafts:
+            if isinstance(page, Reading) and page.drafts:
                 return joined(reading, page), await self._is_known(page)
         return reading, False
 
@@ -202,6 +240,19 @@ def joined(first: Reading, second: Reading) -> Reading:
     more = tuple(replace(draft, place=start + index) for index, draft in enumerate(second.drafts))
     problems = (*first.problems, *second.problems)
     return replace(first, drafts=(*first.drafts, *more), problems=problems)
+
+
+def _is_new_week(record: SourceRecord) -> bool:
+    """Once a week a server is not asked whether something has changed: some say no for ever."""
+    weeks = {moment.isocalendar()[:2] for moment in (record.tried_at, record.due_at) if moment}
+    return len(weeks) > 1
+
+
+def _older_half(drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """By date where all have one, else by place."""
+    if all(draft.published for draft in drafts):
+        drafts = sorted(drafts, key=lambda draft: draft.published or EARLIEST, reverse=True)
+    return drafts[len(drafts) // 2 :]
 
 
 def _origin(address: str) -> tuple[str, str]:

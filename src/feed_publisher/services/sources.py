@@ -6,25 +6,72 @@ from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 
-from feed_publisher.domain.pace import HISTORY, falls_silent
+from feed_publisher.domain.pace import RHYTHM, falls_silent
 from feed_publisher.domain.source import SourceKind, SourceRecord, SourceRules, SourceState
 from feed_publisher.ports.pickup import SourceStore
 
 WEEKS = 12
-_FAILING = "failing"
+RECENT = timedelta(days=7)
+"""What is told as new of a source was brought within this time."""
+
+KINDS = {
+    SourceKind.FOLDER: "folder of files",
+    SourceKind.FEED: "feed",
+    SourceKind.PAGE: "web page",
+    SourceKind.SITEMAP: "news sitemap",
+    SourceKind.PUSH: "pushed to us",
+    SourceKind.HAND: "typed in by hand",
+    SourceKind.PATH: "named by hand",
+}
+"""What people read for each kind."""
+
+
+class SourceStatus(StrEnum):
+    """How a source is, seen from outside: its state, its last visit, and whether publisher.toml still has it."""
+
+    OK = "ok"
+    FAILING = "failing"
+    UNREAD = "not read yet"
+    PAUSED = "paused"
+    RETIRED = "retired"
+    REMOVED = "removed"
+
+
+SHOWN = {
+    SourceStatus.OK: "works",
+    SourceStatus.FAILING: "failing",
+    SourceStatus.UNREAD: "not read yet",
+    SourceStatus.PAUSED: "paused",
+    SourceStatus.RETIRED: "ended",
+    SourceStatus.REMOVED: "no longer configured",
+}
+"""What people read for each status (glossary)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """A source for people to look at. ``status``: "ok", "failing", "not read yet", "paused", "retired", "removed".
+    """A source for people to look at.
 
-    ``weeks``: Monday of each of the last weeks with the new entries first seen in it, oldest first.
+    ``new``: entries of the last seven days. ``weeks``: Monday of each of the last ``WEEKS`` weeks, this one included,
+    with the entries first seen in it, oldest first. What it held at first contact is in neither.
     """
 
     record: SourceRecord
-    status: str
+    status: SourceStatus
+    new: int
     weeks: tuple[tuple[date, int], ...]
+
+    @property
+    def waits_for_push(self) -> bool:
+        """Whether nothing has ever been pushed to it: there is nothing for us to read."""
+        return self.record.kind == SourceKind.PUSH and self.status is SourceStatus.UNREAD
+
+    @property
+    def shown(self) -> str:
+        """Its status in the words people read."""
+        return "nothing pushed yet" if self.waits_for_push else SHOWN[self.status]
 
 
 def health(
@@ -40,23 +87,22 @@ def health(
         Health(
             record=record,
             status=status(record, record.slug in configured),
+            new=store.brought(record.slug, now - RECENT),
             weeks=tuple((monday, brought.get(record.slug, nothing)[monday]) for monday in mondays),
         )
         for record in records
     ]
 
 
-def status(record: SourceRecord, configured: bool) -> str:
-    """In one or two words."""
+def status(record: SourceRecord, configured: bool) -> SourceStatus:
+    """How it is; ``configured``: whether publisher.toml has it."""
     if not configured and record.kind not in (SourceKind.HAND, SourceKind.PATH):
-        return "removed"
+        return SourceStatus.REMOVED
     if record.state is not SourceState.ACTIVE:
-        return record.state.value
+        return SourceStatus(record.state.value)
     if record.error:
-        return _FAILING
-    if record.first_read_at is None:
-        return "not read yet"
-    return "ok"
+        return SourceStatus.FAILING
+    return SourceStatus.UNREAD if record.first_read_at is None else SourceStatus.OK
 
 
 def watch(
@@ -68,7 +114,7 @@ def watch(
         record = store.get(each.slug)
         if record is None or record.state is not SourceState.ACTIVE or record.error or record.newest_at is None:
             continue
-        if falls_silent(now, record.newest_at, store.brought(each.slug, now - HISTORY), each.silence):
+        if falls_silent(now, record.newest_at, store.brought(each.slug, now - RHYTHM), each.silence):
             days = (now - record.newest_at).days
             words = f"The source {each.slug} has brought nothing new for {days} days, though it can be read."
             advice = f"`sources test {each.slug}` shows what it says now."

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-
-from feed_publisher.services.sources import WEEKS
-
-Weeks = list[tuple[date, int]]
-"""Mondays, oldest first, with a number each."""
 
 STEP = 30
 TALL = 120
@@ -20,17 +15,11 @@ _NAMED = (0, 6)
 """Weeks whose day is written below their bar; the last one is "this week"."""
 
 
-def recent(weeks: Sequence[tuple[date, int]], now: datetime) -> Weeks:
-    """The last ``WEEKS`` weeks, this one included; those that ``weeks`` does not have are empty."""
-    known = dict(weeks)
-    today = now.astimezone(UTC).date()
-    monday = today - timedelta(days=today.weekday())
-    days = [monday - timedelta(weeks=back) for back in reversed(range(WEEKS))]
-    return [(day, known.get(day, 0)) for day in days]
+def chart(weeks: Sequence[tuple[date, int]], zone: str, language: str) -> dict[str, Any]:
+    """``weeks``: Mondays, oldest first, with a number each.
 
-
-def chart(weeks: Weeks, zone: str, language: str) -> dict[str, Any]:
-    """``bars`` stand ``STEP`` apart and are at most ``TALL``; ``day`` is a moment in the zone of the site."""
+    ``bars`` stand ``STEP`` apart and are at most ``TALL``; ``day`` is a moment in the zone of the site.
+    """
     most = max(count for _, count in weeks)
     noon = time(12, tzinfo=ZoneInfo(zone))
     bars = [
@@ -48,6 +37,5 @@ def chart(weeks: Weeks, zone: str, language: str) -> dict[str, Any]:
         "width": len(bars) * STEP,
         "tall": TALL,
         "total": sum(count for _, count in weeks),
-        "now": weeks[-1][1],
         "summary": ", ".join(str(count) for _, count in weeks),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, NoReturn
@@ -20,7 +20,8 @@ from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import escaped
 from feed_publisher.domain.source import SourceRules, SourceState
 from feed_publisher.parse.text import clean
-from feed_publisher.services.push import MOST, Push
+from feed_publisher.services.push import MOST, Fault, Push, fault, refused
+from feed_publisher.services.push import Pushed as Answer
 from feed_publisher.web.bodies import read_body
 from feed_publisher.web.pushdoc import BODY, FIELDS, Pushed, Refusal, Refused, Withdrawn
 
@@ -28,9 +29,11 @@ MAX_BYTES = 5_000_000
 MAX_DEPTH = 16
 """An entry needs four levels of brackets."""
 
+MAX_ID = 2048
+
 _KEY = re.compile("[!-~]{1,255}")
 _SHAPE = 'write one entry, or {"entries": [ … ]} with 1 to ' + str(MOST) + " of them"
-_BEARER = HTTPBearer(auto_error=False, description="The token of one source; `feed-publisher sources` makes it.")
+_BEARER = HTTPBearer(auto_error=False, description="The token of one source: `feed-publisher sources token SLUG`.")
 _DENIED: dict[int | str, dict[str, Any]] = {
     401: {"model": Refusal, "description": "No token, or not one of ours"},
     403: {"model": Refusal, "description": "The source is paused, ended, or no longer set up to be pushed to"},
@@ -44,7 +47,6 @@ _UNREADABLE: dict[int | str, dict[str, Any]] = {
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
-Fault = dict[str, Any]
 """entry (its place, or None), field, reason."""
 
 
@@ -74,7 +76,7 @@ def router(app: App) -> APIRouter:
         rules = await run_in_threadpool(door.source, credentials)
         _check_type(request)
         if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
-            return _refused([_fault(None, "Idempotency-Key", "is not 1 to 255 visible ASCII characters")])
+            return _answer(refused([fault(None, "Idempotency-Key", "is not 1 to 255 visible ASCII characters")]))
         body = await read_body(request, MAX_BYTES)
         if body is None:
             raise HTTPException(413, "The body is longer than 5 MB; push fewer entries at once.")
@@ -84,15 +86,25 @@ def router(app: App) -> APIRouter:
         "/entries",
         summary="Withdraw an entry",
         response_model=Withdrawn,
-        responses={**_DENIED, 404: {"model": Withdrawn, "description": "This source has no such entry"}},
+        responses={
+            **_DENIED,
+            404: {"model": Withdrawn, "description": "This source has no such entry"},
+            422: {"model": Refused, "description": "The id is missing or too long"},
+        },
     )
     def withdraw(
-        id: Annotated[str, Query(min_length=1, max_length=2048, description="The id or the link it was pushed with")],
         credentials: Credentials,
+        id: Annotated[str, Query(description=f"The id or the link it was pushed with, up to {MAX_ID} characters")] = "",
     ) -> JSONResponse:
         """Takes it out of the feeds and out of mail that has not left. Pushed again, it is restored."""
-        answer = app.intake.pushing().withdraw(door.source(credentials), clean(id))
-        return JSONResponse(dict(answer.body), answer.status)
+        rules = door.source(credentials)
+        if not id:
+            return _answer(
+                refused([fault(None, "id", "is missing; add ?id= with the id or the link it was pushed with")])
+            )
+        if len(id) > MAX_ID:
+            return _answer(refused([fault(None, "id", f"is longer than {MAX_ID} characters")]))
+        return _answer(app.intake.pushing().withdraw(rules, clean(id)))
 
     return routes
 
@@ -116,7 +128,7 @@ class _Door:
         if record is not None and record.state is not SourceState.ACTIVE:
             words = f"The source {slug} is {record.state}" + (f": {record.reason}" if record.reason else "")
             raise HTTPException(403, f"{words}. It takes nothing now.")
-        return wiring.source_rules(configured, self.app.folder)
+        return wiring.source_rules(configured)
 
 
 def _check_type(request: Request) -> None:
@@ -130,10 +142,7 @@ def _check_type(request: Request) -> None:
 def _take(push: Push, rules: SourceRules, body: bytes, key: str) -> JSONResponse:
     items, faults = _items(_load(body))
     faults += [fault for place, item in enumerate(items) for fault in _unknown_fields(place, item)]
-    if faults:
-        return _refused(sorted(faults + _wrong_entries(push, items), key=_by_place))
-    answer = push.take(rules, items, key)
-    return JSONResponse(dict(answer.body), answer.status)
+    return _answer(push.take(rules, items, key, faults))
 
 
 def _load(body: bytes) -> object:
@@ -181,15 +190,15 @@ def _is_deep(value: object) -> bool:
 def _items(value: object) -> tuple[list[Any], list[Fault]]:
     """The entries of a request, and what is wrong with its shape."""
     if not isinstance(value, dict):
-        return [], [_fault(None, "", f"the body is neither an entry nor a list of them; {_SHAPE}")]
+        return [], [fault(None, "", f"the body is neither an entry nor a list of them; {_SHAPE}")]
     if "entries" not in value:
         return [value], []
     faults = [_unknown(None, name, ("entries",)) for name in value if name != "entries"]
     items = value["entries"]
     if not isinstance(items, list):
-        return [], [*faults, _fault(None, "entries", f"is not a list; {_SHAPE}")]
+        return [], [*faults, fault(None, "entries", f"is not a list; {_SHAPE}")]
     if not 1 <= len(items) <= MOST:
-        return [], [*faults, _fault(None, "entries", f"has {len(items):,} entries; {_SHAPE}")]
+        return [], [*faults, fault(None, "entries", f"has {len(items):,} entries; {_SHAPE}")]
     return items, faults
 
 
@@ -202,26 +211,7 @@ def _unknown_fields(place: int, item: object) -> list[Fault]:
 def _unknown(place: int | None, name: str, known: Sequence[str]) -> Fault:
     near = get_close_matches(name[:60].lower(), known, 1, 0.5)
     advice = f"did you mean “{near[0]}”?" if near else f"there are: {', '.join(known)}"
-    return _fault(place, name, f"is not known; {advice}")
-
-
-def _wrong_entries(push: Push, items: Sequence[Any]) -> list[Fault]:
-    """So that one answer names everything that is wrong."""
-    faults = []
-    for place, item in enumerate(items):
-        try:
-            push.read(item, place)
-        except InputError as error:
-            faults.append(_fault(place, error.where, error.reason))
-    return faults
-
-
-def _by_place(fault: Mapping[str, Any]) -> int:
-    return -1 if fault["entry"] is None else int(fault["entry"])
-
-
-def _fault(entry: int | None, field: str, reason: str) -> Fault:
-    return {"entry": entry, "field": _shown(field), "reason": reason}
+    return fault(place, name, f"is not known; {advice}")
 
 
 def _shown(name: str) -> str:
@@ -229,5 +219,5 @@ def _shown(name: str) -> str:
     return escaped(name[:80])
 
 
-def _refused(faults: Sequence[Fault]) -> JSONResponse:
-    return JSONResponse({"errors": list(faults)}, 422)
+def _answer(pushed: Answer) -> JSONResponse:
+    return JSONResponse(dict(pushed.body), pushed.status)

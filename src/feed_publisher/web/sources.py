@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,8 +16,9 @@ from feed_publisher.config.models import Source
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.domain.source import SourceKind, SourceRecord
 from feed_publisher.ports.pickup import Page
-from feed_publisher.services.sources import Health, health
-from feed_publisher.web.charts import chart, recent
+from feed_publisher.services.sources import KINDS, Health, SourceStatus, health
+from feed_publisher.services.words import span
+from feed_publisher.web.charts import chart
 from feed_publisher.web.pages import PRIVATE, Pages
 
 SHOWN = 10
@@ -26,31 +26,18 @@ SHOWN = 10
 
 _SLUG = re.compile(r"[a-z0-9-]{1,80}")
 
-_KINDS = {
-    SourceKind.FOLDER: "Folder",
-    SourceKind.FEED: "Feed",
-    SourceKind.PAGE: "Web page",
-    SourceKind.SITEMAP: "News sitemap",
-    SourceKind.PUSH: "Pushed to us",
-    SourceKind.HAND: "Typed in by hand",
-    SourceKind.PATH: "Named by hand",
-}
-_STATUS = {
-    "ok": "Works",
-    "failing": "Failing",
-    "not read yet": "Not read yet",
-    "paused": "Paused",
-    "retired": "Ended",
-    "removed": "No longer configured",
-}
 _NEXT = {
-    "ok": ("Nothing to do.", ""),
-    "failing": ("See what it answers now:", "feed-publisher sources test {slug}"),
-    "not read yet": ("It is read as soon as the site runs:", "feed-publisher serve"),
-    "paused": ("Look at what it says now, before it is read again:", "feed-publisher sources test {slug}"),
-    "retired": ("Give it another location in publisher.toml, or take it out there.", ""),
-    "removed": ("Its articles stay. Put it back into publisher.toml to read it again.", ""),
+    SourceStatus.OK: ("Nothing to do.", ""),
+    SourceStatus.FAILING: ("See what it answers now:", "feed-publisher sources test {slug}"),
+    SourceStatus.UNREAD: ("It is read as soon as the site runs:", "feed-publisher serve"),
+    SourceStatus.PAUSED: ("To have it read again:", "feed-publisher sources resume {slug}"),
+    SourceStatus.RETIRED: (
+        "To have it read again, mend its location in publisher.toml if it has moved, then:",
+        "feed-publisher sources resume {slug}",
+    ),
+    SourceStatus.REMOVED: ("Its articles stay. Put it back into publisher.toml to read it again.", ""),
 }
+"""What the operator may do, in words, and the command for it or ""."""
 
 
 class SourcePages:
@@ -74,7 +61,7 @@ class SourcePages:
         known = [record for record in records if record not in by_hand]
         unread = [self._unread(each) for each in self._configured().values() if each.slug not in _slugs(known)]
         views = [self._view(each) for each in self._health([*known, *unread])]
-        views.sort(key=lambda view: (view["status"] != "failing", view["slug"]))
+        views.sort(key=lambda view: (view["status"] is not SourceStatus.FAILING, view["slug"]))
         return self._pages.page(request, "sources", 200, PRIVATE, sources=views, by_hand=len(by_hand))
 
     async def source(self, request: Request) -> Response:
@@ -92,7 +79,7 @@ class SourcePages:
         more = {
             "new": [self._line(each) for each in entries if each.state is not EntryState.HELD][:SHOWN],
             "held": [self._line(each) for each in self._entries(slug, EntryState.HELD)][:SHOWN],
-            "ping_url": self._app.intake.hook_url("ping", slug) if found.status != "removed" else "",
+            "ping_url": self._app.intake.hook_url("ping", slug) if found.status is not SourceStatus.REMOVED else "",
             "api_url": f"{self._pages.absolute}/api/v1/entries",
         }
         return self._pages.page(request, "source", 200, PRIVATE, source=self._view(found), **more)
@@ -122,16 +109,15 @@ class SourcePages:
         record, site, now = found.record, self._app.settings.site, self._app.clock()
         kind = SourceKind(record.kind)
         configured = self._configured().get(record.slug)
-        words, command = _next(found, kind)
-        weeks = recent(found.weeks, now)
+        words, command = _next(found)
         return {
             "slug": record.slug,
             "url": f"{self._pages.base}/admin/sources/{record.slug}",
-            "kind": _KINDS[kind],
+            "kind": KINDS[kind].capitalize(),
             "is_fetched": kind.is_fetched,
             "is_push": kind is SourceKind.PUSH,
             "status": found.status,
-            "status_text": "Nothing pushed yet" if _waits_for_push(found, kind) else _STATUS[found.status],
+            "status_text": found.shown.capitalize(),
             "record": record,
             "trouble": record.error or record.reason,
             "action": words,
@@ -139,13 +125,14 @@ class SourcePages:
             "next": self._next_visit(found, kind),
             "every": self._every(configured) if configured and kind.is_fetched else "",
             "topics": configured.topics if configured else (),
-            "chart": chart(weeks, site.timezone, site.language),
+            "new": found.new,
+            "chart": chart(found.weeks, site.timezone, site.language),
             "hub_told": bool(record.hub_until and record.hub_until > now),
         }
 
     def _next_visit(self, found: Health, kind: SourceKind) -> str:
         """Where it is not a time."""
-        if found.status in ("paused", "retired", "removed"):
+        if found.status in (SourceStatus.PAUSED, SourceStatus.RETIRED, SourceStatus.REMOVED):
             return "not read"
         if kind is SourceKind.PUSH:
             return "when it pushes"
@@ -155,8 +142,7 @@ class SourcePages:
         return "now" if due is None or due <= self._app.clock() else ""
 
     def _every(self, source: Source) -> str:
-        plain = source.model_copy(update={"headers": {}})  # they may be secrets in files, and are not shown
-        return _span(wiring.source_rules(plain, self._app.folder).every)
+        return span(wiring.source_rules(source).every)
 
     def _line(self, entry: Entry) -> dict[str, object]:
         return {**self._pages.entry_line(entry), "state": entry.state.value, "reason": entry.reason, "key": entry.key}
@@ -169,23 +155,9 @@ def _slugs(records: list[SourceRecord]) -> set[str]:
     return {record.slug for record in records}
 
 
-def _waits_for_push(found: Health, kind: SourceKind) -> bool:
-    return kind is SourceKind.PUSH and found.status == "not read yet"
-
-
-def _next(found: Health, kind: SourceKind) -> tuple[str, str]:
+def _next(found: Health) -> tuple[str, str]:
     """What the operator may do next, in words, and the command for it or ""."""
-    if _waits_for_push(found, kind):
+    if found.waits_for_push:
         return "The page of this source says how to push to it.", ""
     words, command = _NEXT[found.status]
     return words, command.format(slug=found.record.slug)
-
-
-def _span(time: timedelta) -> str:
-    """ "30 minutes", "2 hours", "1 day"; the largest unit that fits."""
-    seconds = int(time.total_seconds())
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length and seconds % length == 0:
-            number = seconds // length
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return f"{seconds} seconds"

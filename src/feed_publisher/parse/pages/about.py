@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from feed_publisher.domain.model import About
-from feed_publisher.parse.fields import MAX_LINE
+from feed_publisher.parse.fields import MAX_LINE, absolute, is_feed_type
 from feed_publisher.parse.pages.pagination import older_page
 from feed_publisher.parse.pages.selectors import Chosen
-from feed_publisher.parse.pages.tree import Element, Page, absolute, found_at, text_of, tokens
+from feed_publisher.parse.pages.tree import Element, Page, found_at, text_of, tokens
 from feed_publisher.parse.text import clean, cut
 
 MAX_FEEDS = 50
-_FEED = re.compile(r"\s*application/(?:rss\+xml|atom\+xml|feed\+json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 
 
 def about(page: Page, chosen: Chosen, guess: bool) -> About:
@@ -42,7 +39,7 @@ def _meta(page: Page, path: str) -> str:
 
 
 def _related(page: Page, links: list[Element], relation: str) -> str | None:
-    found = (absolute(page.base, link.get("href") or "") for link in links if relation in tokens(link, "rel"))
+    found = (absolute(link.get("href"), page.base) for link in links if relation in tokens(link, "rel"))
     return next(filter(None, found), None)
 
 
@@ -50,7 +47,7 @@ def _feeds(page: Page, links: list[Element]) -> tuple[str, ...]:
     """Those of comments are not about articles, so they come last."""
     found: dict[str, bool] = {}
     for link in links:
-        address = absolute(page.base, link.get("href") or "")
-        if address and "alternate" in tokens(link, "rel") and _FEED.fullmatch(link.get("type") or ""):
+        address = absolute(link.get("href"), page.base)
+        if address and "alternate" in tokens(link, "rel") and is_feed_type(link.get("type") or ""):
             found[address] = "comment" in f"{link.get('title')} {address}".lower()
     return tuple(sorted(found, key=lambda address: found[address]))[:MAX_FEEDS]

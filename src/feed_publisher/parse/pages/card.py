@@ -14,7 +14,7 @@ from feed_publisher.parse.fields import MAX_MANY, MAX_SUMMARY
 from feed_publisher.parse.pages.dates import machine_date, visible_date, without_date
 from feed_publisher.parse.pages.flow import lines_in
 from feed_publisher.parse.pages.topics import topic_of
-from feed_publisher.parse.pages.tree import HEADINGS, Element, Page, language_of, names_in, text_of, tokens
+from feed_publisher.parse.pages.tree import HEADINGS, Element, Page, language_at, names_in, text_of, tokens
 from feed_publisher.parse.text import clean, cut
 
 MAX_ELEMENTS = 400  # of one entry that are looked at
@@ -261,6 +261,6 @@ def without_more(text: str) -> str:
 def _language(page: Page, titled: Element) -> str | None:
     """Only where it is another than the page's."""
     for element in (titled, *titled.iterancestors()):
-        if language := language_of(element):
+        if language := language_at(element):
             return language if language != page.language and element.tag != "html" else None
     return None

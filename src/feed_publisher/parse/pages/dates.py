@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from feed_publisher.domain.errors import InputError
-from feed_publisher.parse.fields import parse_date
+from feed_publisher.parse.fields import date_of
 
 _MONTH_NAMES = "january february march april may june july august september october november december"
 _MONTHS = _MONTH_NAMES.split()
@@ -27,11 +26,8 @@ def machine_date(text: str | None) -> datetime | None:
     """ISO 8601 alone; None for durations, years and nonsense."""
     if not text or len(text) > 60:
         return None
-    try:
-        date = parse_date(text)
-    except InputError:
-        return None
-    return date if _FIRST_YEAR <= date.year <= _LAST_YEAR else None
+    date = date_of(text)
+    return date if date and _FIRST_YEAR <= date.year <= _LAST_YEAR else None
 
 
 def visible_date(text: str) -> datetime | None:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft
 from feed_publisher.parse.byline import split_authors
-from feed_publisher.parse.fields import MAX_MANY, MAX_SUMMARY, parse_language
+from feed_publisher.parse.fields import MAX_MANY, MAX_SUMMARY, absolute, language_of
 from feed_publisher.parse.html import html_to_text
 from feed_publisher.parse.pages.card import author_names
 from feed_publisher.parse.pages.dates import machine_date
 from feed_publisher.parse.pages.topics import topic_of_page
-from feed_publisher.parse.pages.tree import Page, absolute
+from feed_publisher.parse.pages.tree import Page
 from feed_publisher.parse.text import clean, cut
 
 Node = Mapping[str, object]
@@ -113,7 +113,7 @@ def _link(page: Page, node: Node) -> str | None:
     for key in ("url", "mainEntityOfPage", "@id"):
         for value in _many(node.get(key)):
             text = _text(value.get("@id") or value.get("url")) if isinstance(value, dict) else _text(value)
-            link = absolute(page.base, text) if text and not text.startswith("#") else None
+            link = absolute(text, page.base) if text and not text.startswith("#") else None
             if link and (key != "@id" or "#" not in link):
                 return link
     return None
@@ -124,7 +124,7 @@ def _identity(node: Node) -> str | None:
         text = _text(value.get("value") if isinstance(value, dict) else value)
         if text.startswith(("urn:", "tag:")):
             return text
-        if text and (link := absolute("", text)):
+        if text and (link := absolute(text, "")):
             return link
     return None
 
@@ -149,10 +149,7 @@ def _resolve(node: Node, known: Mapping[str, Node]) -> Node:
 
 
 def _language(page: Page, node: Node) -> str | None:
-    try:
-        language = parse_language(_text(node.get("inLanguage")))
-    except InputError:
-        return None
+    language = language_of(_text(node.get("inLanguage")))
     return language if language != page.language else None
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
-from urllib.parse import urljoin
 
 from lxml import etree
 
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.source import ParseRules
-from feed_publisher.parse.fields import MAX_LINK, parse_language, parse_link
+from feed_publisher.parse.fields import absolute, language_of
 from feed_publisher.parse.pages.charset import text_of_page
 from feed_publisher.parse.text import clean
 
@@ -79,7 +78,7 @@ class Page:
         """An absolute web address, or None: also for one that leads to a place in this very page."""
         if not href or href.strip().startswith("#"):
             return None
-        link = absolute(self.base, href)
+        link = absolute(href, self.base)
         return None if link is None or (self.address and _same_page(link, self.address)) else link
 
 
@@ -103,7 +102,7 @@ def load(data: bytes, name: str, rules: ParseRules) -> Page:
         name=name,
         address=address,
         base=base,
-        language=language_of(root),
+        language=language_at(root),
         root=root,
         scripts=scripts,
         outside=outside,
@@ -137,22 +136,11 @@ def tokens(element: Element, attribute: str) -> list[str]:
     return (element.get(attribute) or "").lower().split()
 
 
-def language_of(element: Element) -> str | None:
-    tag = element.get("lang") or element.get("{http://www.w3.org/XML/1998/namespace}lang") or element.get("xml:lang")
-    try:
-        return parse_language(clean(tag)) if tag else None
-    except InputError:
-        return None
-
-
-def absolute(base: str, href: str) -> str | None:
-    """Resolved as a browser does: line ends and tabs fall out, blanks are encoded."""
-    try:
-        link = urljoin(base, re.sub(r"[\t\r\n]", "", href.strip()).replace(" ", "%20"))
-        link = parse_link(clean(link))
-    except (ValueError, InputError):
-        return None
-    return link if len(link) <= MAX_LINK else None
+def language_at(element: Element) -> str | None:
+    """What the element itself says."""
+    return language_of(
+        element.get("lang") or element.get("{http://www.w3.org/XML/1998/namespace}lang") or element.get("xml:lang")
+    )
 
 
 def _same_page(link: str, address: str) -> bool:
@@ -244,7 +232,7 @@ def _addresses(root: Element, given: str) -> tuple[str, str]:
 def _first_href(root: Element, base: str, paths: Iterable[str]) -> str:
     for path in paths:
         for href in found_at(root, path):
-            link = absolute(base, str(href))
+            link = absolute(href, base)
             if link:
                 return link
     return ""

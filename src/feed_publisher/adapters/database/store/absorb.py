@@ -28,14 +28,14 @@ from feed_publisher.ports.pickup import Absorbed, SourceDocument
 
 Numbered = tuple[int, Decision]
 
-SOURCE_WITHDREW = "its source has deleted it"
+SOURCE_WITHDREW = "was deleted by its source"
 """Why an entry is withdrawn that comes back when its source lists it again; one withdrawn by hand does not."""
 
 
 def absorb(
     connection: Connection,
     source_id: int,
-    document: SourceDocument,
+    document: SourceDocument | None,
     decisions: Sequence[Decision],
     now: datetime,
     deleted: Collection[int] = (),
@@ -60,12 +60,14 @@ def absorb(
     make_mailable(connection, _public_ones(connection, [*restored, *mailable]), now)
     touched = {n for n, d in known if d.verb is Verb.CHANGE} | {n for n, _ in added} | {*retagged, *moved}
     mark_dirty(connection, sorted(touched | restored.keys() | withdrawn.keys()))
-    _remember(connection, source_id, document, added + known)
+    if document is not None:
+        _remember(connection, source_id, document, added + known)
     return Absorbed(
         new=tuple(d.draft for d in fresh if d.verb is Verb.NEW),
         held=tuple((d.draft, d.reason) for d in fresh if d.verb is Verb.HOLD),
         changed=tuple(d.draft for d in changed),
         unchanged=len(decisions) - len(fresh) - len(changed),
+        stored=tuple((d.draft.place, number) for number, d in added + known),
         withdrawn=tuple(withdrawn.values()),
         restored=tuple(restored.values()),
     )
@@ -232,7 +234,8 @@ def _public_ones(connection: Connection, numbers: Sequence[int]) -> list[int]:
 
 def _remember(connection: Connection, source_id: int, document: SourceDocument, numbered: Sequence[Numbered]) -> None:
     """Note what the document listed, and that these bytes have been read."""
-    for table in (listing, source_document):
+    # An empty document is a mishap more often than not: what it listed is needed to tell what comes back.
+    for table in (listing, source_document) if numbered else (source_document,):
         mine = (table.c.source_id == source_id) & (table.c.name == document.name)
         connection.execute(delete(table).where(mine))
     rows = [

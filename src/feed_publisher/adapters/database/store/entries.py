@@ -82,7 +82,7 @@ class SqlEntryStore:
     def absorb(
         self,
         slug: str,
-        document: SourceDocument,
+        document: SourceDocument | None,
         keys: set[Key],
         decide: Decide,
         now: datetime,
@@ -92,7 +92,7 @@ class SqlEntryStore:
             lock_site(connection)  # two sources may bring the same article at the same moment
             locked = select(source.c.id).where(source.c.slug == slug).with_for_update()
             number = connection.execute(locked).scalar_one()
-            decisions = decide(*recall(connection, keys, number, document.name))
+            decisions = decide(*recall(connection, keys, number, document.name if document else None))
             deleted = set(find(connection, withdrawn).values())
             absorbed = absorb(connection, number, document, decisions, now, deleted)
             values = {"picked_up_at": now, "read_at": now} | ({"newest_at": now} if absorbed.new else {})
@@ -103,10 +103,9 @@ class SqlEntryStore:
         with self._database.read() as connection:
             return any(connection.execute(query.limit(1)).first() for _, _, query in _lookups(keys))
 
-    def listed_in_document(self, slug: str, name: str) -> list[Listed]:
+    def known(self, numbers: Collection[int]) -> dict[int, Known]:
         with self._database.read() as connection:
-            number = connection.execute(select(source.c.id).where(source.c.slug == slug)).scalar()
-            return [] if number is None else recall(connection, (), number, name)[1]
+            return _load_known(connection, set(numbers))
 
     def mature(self, now: datetime) -> list[Entry]:
         """Make scheduled entries public whose time has come."""
@@ -207,7 +206,7 @@ class SqlEntryStore:
 Recalled = tuple[dict[Key, Known], list[Listed]]
 
 
-def recall(connection: Connection, keys: Collection[Key], source_id: int, document: str) -> Recalled:
+def recall(connection: Connection, keys: Collection[Key], source_id: int, document: str | None) -> Recalled:
     """The known entries among these keys, and those that the document listed when it was last read."""
     numbers = find(connection, keys)
     query = select(listing.c.entry_id, listing.c.place)
@@ -249,7 +248,7 @@ def _load_known(connection: Connection, numbers: Collection[int]) -> dict[int, K
 
 def _known() -> Select[Any]:
     return (
-        select(entry.c.key, entry.c.link, source.c.slug, entry_revision)
+        select(entry.c.key, entry.c.link, entry.c.published, entry.c.state, source.c.slug, entry_revision)
         .join(entry_revision, entry_revision.c.id == entry.c.revision_id)
         .join(source, source.c.id == entry.c.source_id)
     )
@@ -265,4 +264,6 @@ def _to_known(row: Row[Any]) -> Known:
         summary=row.summary,
         content_html=row.content_html,
         link=row.link,
+        published=row.published,
+        undecided=row.state in (EntryState.HELD, EntryState.HIDDEN),
     )

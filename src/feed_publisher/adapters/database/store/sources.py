@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import Utc, entry, source
@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "etag": "",
     "last_modified": "",
     "fingerprint": "",
+    "read_at": None,
     "hub": "",
     "hub_topic": "",
     "hub_until": None,
@@ -61,12 +62,14 @@ class SqlSourceStore:
             for number, values in changed:
                 connection.execute(update(source).where(source.c.id == number).values(values))
 
-    def claim(self, slugs: Sequence[str], until: datetime, now: datetime) -> list[SourceRecord]:
+    def claim(
+        self, slugs: Sequence[str], until: datetime, now: datetime, limit: int | None = None
+    ) -> list[SourceRecord]:
         """``due_at`` of the records is since when they were due."""
         due = select(source.c.id, source.c.slug).where(source.c.due_at <= now).order_by(source.c.due_at, source.c.id)
         wanted = set(slugs)
         with self._database.read() as connection:
-            numbers = [number for number, slug in connection.execute(due) if slug in wanted]
+            numbers = [number for number, slug in connection.execute(due) if slug in wanted][:limit]
         if not numbers:
             return []
         claimed: list[SourceRecord] = []
@@ -88,10 +91,10 @@ class SqlSourceStore:
                 values = mine.values({name: bindparam(f"new_{name}") for name in _HEALTH})
                 connection.execute(values, [_renamed(row) for row in known.values()])
 
-    def hasten(self, slug: str, when: datetime) -> None:
-        """Nothing happens to one that is paused, retired, or not fetched."""
+    def hasten(self, slugs: Sequence[str], when: datetime) -> None:
+        """Nothing happens to those that are paused, retired, or not fetched."""
         with self._database.write() as connection:
-            mine = and_(source.c.slug == slug, _MAY_BE_DUE)
+            mine = and_(source.c.slug.in_(slugs), _MAY_BE_DUE)
             sooner = case((source.c.due_at < when, source.c.due_at), else_=literal(when, Utc()))
             connection.execute(update(source).where(mine).values(due_at=sooner, hastened=True))
 
@@ -122,7 +125,7 @@ class SqlSourceStore:
         query = (
             select(source.c.slug, entry.c.first_seen, func.count().label("entries"))
             .join(entry, entry.c.source_id == source.c.id)
-            .where(entry.c.first_seen >= since)
+            .where(entry.c.first_seen >= since, entry.c.first_seen > source.c.first_read_at)
             .group_by(source.c.slug, entry.c.first_seen)
         )
         if slug is not None:
@@ -143,12 +146,16 @@ class SqlSourceStore:
             values |= {"due_at": due, "hastened": False, "failures": 0, "error": ""}
         self._set(slug, values)
 
-    def lease_hub(self, slug: str, secret: str | None, until: datetime) -> None:
-        """Its hub tells us of news until then (WebSub §5.3); without a new secret the one it has stays."""
-        self._set(slug, {"hub_until": until} | ({} if secret is None else {"hub_secret": secret}))
+    def claim_hub(self, slug: str, secret: str, until: datetime, before: datetime) -> bool:
+        free = or_(source.c.hub_until.is_(None), source.c.hub_until < before)
+        with self._database.write() as connection:
+            mine = update(source).where(source.c.slug == slug, free)
+            return connection.execute(mine.values(hub_secret=secret, hub_until=until)).rowcount == 1
+
+    def lease_hub(self, slug: str, until: datetime) -> None:
+        self._set(slug, {"hub_until": until})
 
     def hub_secret(self, slug: str) -> str | None:
-        """What the hub signs with, or None where it was not asked to tell us."""
         with self._database.read() as connection:
             return connection.execute(select(source.c.hub_secret).where(source.c.slug == slug)).scalar() or None
 

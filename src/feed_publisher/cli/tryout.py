@@ -38,7 +38,8 @@ from feed_publisher.domain.model import EntryState, Problem, escaped
 from feed_publisher.domain.source import SourceKind
 from feed_publisher.ports.pickup import Fetcher, Page
 from feed_publisher.services.absorbing import PickupReport
-from feed_publisher.services.attempt import Mail, items_of, mail_of, topic_counts
+from feed_publisher.services.tryout import Mail, items_of, mail_of, topic_counts
+from feed_publisher.services.words import many
 
 if TYPE_CHECKING:
     from feed_publisher.services.detect import Finding
@@ -83,21 +84,28 @@ class Tried:
 
 @click.command("try")
 @click.argument("target", metavar="URL_OR_PATH")
-@click.option("--out", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Keep what was made there.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Put what was made there.",
+)
 @click.option("--no-open", is_flag=True, help="Do not show the page in the browser.")
 @with_out
 @click.pass_obj
-def attempt(place: Place, target: str, folder: Path | None, no_open: bool, out: Out) -> None:
+def tryout(place: Place, target: str, folder: Path | None, no_open: bool, out: Out) -> None:
     """Read an address, file or folder and show the feed and the digest made from it.
 
-    Needs no site, mails nothing and fetches from nowhere else.
+    Needs no site and mails nothing. Besides the address, only a feed that its page advertises and the next pages of
+    its listing are fetched. Without --out, what was made lies in a temporary folder, which is named.
     """
     if folder is not None:
         _refuse_foreign(folder)
     with tempfile.TemporaryDirectory(prefix="feed-publisher-") as scratch, _own_settings():
         tried = asyncio.run(_try(Path(scratch), target, place.overrides))
     written = _write(tried, folder)
-    _show(tried, written, out)
+    _show(tried, written, folder is None, out)
     if not (no_open or out.json) and sys.stdout.isatty():
         webbrowser.open((written / "index.html").resolve().as_uri())
 
@@ -260,7 +268,7 @@ def _write(tried: Tried, folder: Path | None) -> Path:
     return target
 
 
-def _show(tried: Tried, folder: Path, out: Out) -> None:
+def _show(tried: Tried, folder: Path, is_temporary: bool, out: Out) -> None:
     finding, about, new = tried.finding, tried.finding.reading.about, tried.report.new
     title = f" “{about.title}”" if about.title else ""
     out.say(escaped(f"{finding.location} is {finding.words}{title}, recognised {finding.how}"))
@@ -270,10 +278,12 @@ def _show(tried: Tried, folder: Path, out: Out) -> None:
         out.say(f"  … and {len(new) - SHOWN} more")
     out.problems(tried.problems)
     counted = ", ".join(f"{name} {count}" for name, count in tried.topics[:SHOWN])
-    out.say(escaped(f"{_many(len(new), 'article')}; topics: {counted or 'none'}"))
+    out.say(escaped(f"{many(len(new), 'article')}; topics: {counted or 'none'}"))
     if tried.mail:
         out.say(escaped(f"digest: “{tried.mail.subject}”"))
-    out.say(f"look at {folder / 'index.html'}\nbeside it: {', '.join(sorted(tried.files.keys() - {'index.html'}))}")
+    where = ", in a temporary folder; --out DIR chooses another" if is_temporary else ""
+    out.say(f"look at {folder / 'index.html'}{where}")
+    out.say(f"beside it: {', '.join(sorted(tried.files.keys() - {'index.html'}))}")
     out.document(_json(tried, folder))
 
 
@@ -295,7 +305,3 @@ def _json(tried: Tried, folder: Path) -> dict[str, object]:
         "problems": [{"where": problem.where, "reason": problem.reason} for problem in tried.problems],
         "toml": tried.toml,
     }
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
