@@ -127,7 +127,7 @@ class Intake:
         """What a source says now; nothing is stored."""
         from feed_publisher.services.remote import Visitor
 
-        return await Visitor(fetcher, self.parser, self.entries, self.secret).visit(rules, None)
+        return await Visitor(fetcher, self.parser, self.entries, self.secret).visit(rules, None, self.clock())
 
     def add(self, draft: Draft) -> Absorbed:
         """An entry typed in by hand."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flow.flow_site import Site
+from flow.flow_site import MONDAY, Site
+from flow.publisher import READERS, Newsroom, Publisher, follow
 
 
 @pytest.fixture
@@ -16,3 +17,22 @@ def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
     shutil.copyfile(sqlite_template, made.folder / "var" / "publisher.sqlite3")
     yield made
     made.assert_books_balance()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher(now=MONDAY).running() as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def newsroom(publisher: Publisher) -> Newsroom:
+    return Newsroom(publisher)
+
+
+@pytest.fixture
+def magazine(tmp_path: Path, publisher: Publisher) -> Site:
+    site = Site(tmp_path / "site").make()
+    follow(site, publisher)
+    site.join(READERS)
+    return site

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from urllib.request import Request, urlopen
 from uuid import uuid4
+
+import feedparser
+from flow.flow_site import DAY, HOUR, Site
 
 
 @dataclass(slots=True)
@@ -80,6 +85,7 @@ class Publisher:
     told: list[str] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
     password: str = ""
+    lies: bool = False
     hub: Hub | None = None
     port: int = 0
 
@@ -185,9 +191,97 @@ class Publisher:
             return 404, {}, b"nothing here"
         kind, body = found
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if known == etag:
+        if known == etag or (known and self.lies):
             return 304, {"ETag": etag}, b""
         headers = {"Content-Type": kind, "ETag": etag}
         if self.hub is not None:
             headers["Link"] = f'<{self.url("/hub")}>; rel="hub", <{self.url(target)}>; rel="self"'
         return 200, headers, body
+
+
+READERS = "email\nann@example.org\nben@example.org\n"
+DIGEST = """
+cadences = ["daily"]
+hour = "07:00"
+maximum = 200
+[fetch]
+allow = ["127.0.0.1"]
+[[sources]]
+slug = "magazine"
+kind = "feed"
+location = "{feed}"
+first_contact = "{first}"
+[[sources]]
+slug = "wire"
+kind = "feed"
+location = "{wire}"
+topics = ["From the wire"]
+first_contact = "{first}"
+[[sources]]
+slug = "listing"
+kind = "page"
+location = "{listing}"
+first_contact = "{first}"
+"""
+_WORDS = (
+    "heron ferry crane buoy sail rope tide quay mast hull deck wharf gull lamp anchor cable harbour pilot cargo stern"
+    " barge canal lock bridge marsh reed salt wind storm fog bell watch chart compass knot fathom league reef shoal"
+)
+
+
+class Newsroom:
+    """Writes stories nobody could mix up."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.written: list[Story] = []
+        self.dice = random.Random(7)
+
+    def write(self, title: str = "", *, listed: bool = False, date: datetime | None = None) -> Story:
+        number = len(self.written)
+        words = self.dice.sample(_WORDS.split(), 12)
+        story = Story(
+            token=f"token{number:03}x",
+            title=title or f"{words[0].capitalize()} and {words[1]} number {number}",
+            path=f"/2026/{'-'.join(words[:2])}-{number}/",
+            guid=f"https://magazine.example/?p={number}",
+            date=date or self.publisher.now,
+            summary=f"The {' '.join(words[2:])}.",
+        )
+        self.written.append(story)
+        (self.publisher.listing if listed else self.publisher.feed).insert(0, story)
+        return story
+
+
+def follow(site: Site, publisher: Publisher, first: str = "all") -> None:
+    urls = {name: publisher.url(path) for name, path in (("feed", "/feed/"), ("wire", "/wire/"), ("listing", "/ships"))}
+    site.configure(digest=DIGEST.format(first=first, **urls))
+
+
+def day(site: Site, publisher: Publisher) -> None:
+    """A day passes: everything is visited, published and mailed."""
+    site.now = publisher.now = site.now + DAY
+    site.tick()
+    site.now += 3 * HOUR  # past the hour of the digest
+    site.tick()
+    site.now -= 3 * HOUR
+
+
+def mailed(site: Site) -> dict[str, Counter[str]]:
+    """How often each reader got each story."""
+    counts: dict[str, Counter[str]] = {}
+    for mail in site.mails():
+        found = Counter(word.strip(".,") for word in mail.text.split() if word.startswith("token"))
+        counts.setdefault(mail.to, Counter()).update(found)
+    return counts
+
+
+def in_feed(site: Site) -> Counter[str]:
+    document = feedparser.parse(site.feed("all.atom").read_bytes())
+    assert not document.bozo
+    assert len({entry.id for entry in document.entries}) == len(document.entries)
+    return Counter(word for entry in document.entries for word in entry.summary.split() if word.startswith("token"))
+
+
+def once(stories: list[Story]) -> Counter[str]:
+    return Counter(story.token for story in stories)

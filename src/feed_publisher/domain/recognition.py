@@ -33,7 +33,7 @@ from feed_publisher.domain.identity import (
     text_keys,
     title_key,
 )
-from feed_publisher.domain.merging import SAME_LINK, Article, merged, own_text
+from feed_publisher.domain.merging import SAME_LINK, Article, merged
 from feed_publisher.domain.model import Draft
 
 CHOICE = ": release it if it is another article, else hide it"
@@ -134,10 +134,11 @@ def _found(article: Article, known: Mapping[Key, Known]) -> Found:
     asked = article.keys
     if not article.draft.explicit_id and not article.textual:
         asked = (link_title_key(article.draft), *asked)
-    if contradicted := next((key for key in asked if _is_contradicted(key, article.draft, known)), None):
+    contradicted = next((key for key in asked if _is_contradicted(key, article.draft, known)), None)
+    if contradicted and len(article.keys) > 1:
         asked = tuple(key for key in article.keys if key is not contradicted)
         doubt = f"has the id of “{known[contradicted].title}”, but another link, title and summary"
-        article = Article(article.draft, asked or own_text(text_keys(article.draft, "")), doubt)
+        article = Article(article.draft, asked, doubt)
     key = next((key for key in asked if key in known), None)
     if key is None:
         return article, None

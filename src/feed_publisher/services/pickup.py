@@ -89,7 +89,7 @@ class Pickup:
 
     async def address(self, rules: SourceRules, fetcher: Fetcher, report: PickupReport) -> None:
         """An address named by hand."""
-        visit = await self._visitor(fetcher).visit(rules, None)
+        visit = await self._visitor(fetcher).visit(rules, None, self.clock())
         if visit.reading is None:
             report.rejected.append(Problem(where=rules.location, reason=visit.error))
             return
@@ -176,7 +176,7 @@ class _Run:
         visit, new = Visit(address=rules.location), 0
         try:
             async with asyncio.timeout(LONGEST_VISIT):
-                visit = await self.visitor.visit(rules, record)
+                visit = await self.visitor.visit(rules, record, self.pickup.clock())
             if visit.reading is not None:
                 absorbed = await asyncio.to_thread(self.pickup.absorb, rules, visit)
                 self.report.add(absorbed, visit.reading.problems)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from urllib.parse import urlsplit, urlunsplit
 
 from feed_publisher.domain.dates import EARLIEST
@@ -67,20 +68,20 @@ class Visitor:
     entries: EntryStore
     secret: Callable[[str], str]
 
-    async def visit(self, rules: SourceRules, record: SourceRecord | None) -> Visit:
+    async def visit(self, rules: SourceRules, record: SourceRecord | None, now: datetime) -> Visit:
         """Never raises for what the source is like. One that moved may be back where it is configured to be."""
         if record is None or not record.address:
-            return await self._visit(rules, record, rules.location)
-        visit = await self._visit(rules, record, record.address)
+            return await self._visit(rules, record, rules.location, now)
+        visit = await self._visit(rules, record, record.address, now)
         if not visit.error:
             return visit
-        back = await self._visit(rules, None, rules.location)
+        back = await self._visit(rules, None, rules.location, now)
         return visit if back.error else back
 
-    async def _visit(self, rules: SourceRules, record: SourceRecord | None, address: str) -> Visit:
+    async def _visit(self, rules: SourceRules, record: SourceRecord | None, address: str, now: datetime) -> Visit:
         fingerprint = record.fingerprint if record else ""
         same_rules = fingerprint.endswith(f"@{rules.mark}")
-        validators = record.validators if record and same_rules and not _is_new_week(record) else Validators()
+        validators = record.validators if record and same_rules and not _is_new_week(record, now) else Validators()
         try:
             answer = await self._get(rules, address, validators)
         except (FetchError, InputError) as error:
@@ -90,9 +91,9 @@ class Visitor:
         if answer.status != 200:
             reason = _REASONS.get(answer.status, f"answers {answer.status}")
             return Visit(address=address, answer=answer, gone=answer.status == 410, error=reason)
-        now = f"{hashlib.sha256(answer.body).hexdigest()[:40]}@{rules.mark}"
-        if now == fingerprint:
-            return Visit(address=address, answer=answer, fingerprint=now, validators=answer.validators)
+        this = f"{hashlib.sha256(answer.body).hexdigest()[:40]}@{rules.mark}"
+        if this == fingerprint:
+            return Visit(address=address, answer=answer, fingerprint=this, validators=answer.validators)
         reading = await self._parse(rules, answer)
         if not reading.drafts and reading.problems and not reading.withdrawn and reading.about.kind != INDEX:
             return Visit(address=address, answer=answer, error=reading.problems[0].reason)
@@ -101,7 +102,7 @@ class Visitor:
             address=address,
             answer=answer,
             reading=whole.reading,
-            fingerprint=now if whole.complete else f"@{rules.mark}",
+            fingerprint=this if whole.complete else f"@{rules.mark}",
             validators=answer.validators if whole.complete else Validators(),
             missed=whole.missed,
         )
@@ -242,10 +243,9 @@ def joined(first: Reading, second: Reading) -> Reading:
     return replace(first, drafts=(*first.drafts, *more), problems=problems)
 
 
-def _is_new_week(record: SourceRecord) -> bool:
+def _is_new_week(record: SourceRecord, now: datetime) -> bool:
     """Once a week a server is not asked whether something has changed: some say no for ever."""
-    weeks = {moment.isocalendar()[:2] for moment in (record.tried_at, record.due_at) if moment}
-    return len(weeks) > 1
+    return record.tried_at is not None and record.tried_at.isocalendar()[:2] != now.isocalendar()[:2]
 
 
 def _older_half(drafts: Sequence[Draft]) -> Sequence[Draft]:
