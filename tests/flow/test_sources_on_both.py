@@ -31,7 +31,7 @@ first_contact = "30 days"
 slug = "cms"
 kind = "push"
 """
-NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
