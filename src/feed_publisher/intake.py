@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -54,6 +54,7 @@ class Intake:
     keys: Callable[[], Mapping[int, bytes]]
     clock: Callable[[], datetime]
     _parser: DocumentParser | None = field(default=None)
+    _rules: dict[tuple[str, ...], list[SourceRules]] = field(default_factory=dict)
 
     def close(self) -> None:
         """End the processes that parse."""
@@ -77,9 +78,10 @@ class Intake:
 
     def configured(self, topics: tuple[str, ...] = ()) -> list[SourceRules]:
         """All sources of the settings; their state is kept in the database."""
-        rules = wiring.configured_sources(self.settings, topics)
-        self.sources.sync(rules, self.clock())
-        return rules
+        if topics not in self._rules:
+            self._rules = {topics: wiring.configured_sources(self.settings, topics)}
+        self.sources.sync(self._rules[topics], self.clock())
+        return self._rules[topics]
 
     async def pickup(self, paths: Sequence[str] = (), topic: str | None = None) -> PickupReport:
         """Everything that is due, or just the named files and addresses."""
@@ -87,7 +89,7 @@ class Intake:
         wanted = [wiring.named_source(self.settings, self.folder, path, topics) for path in paths]
         if not wanted:
             report = await self.folders(topics)
-            await self._visit_all(topics, report)
+            await self.visit_due(report, topics=topics)
             return report
         report = self._report()
         await self._service().folders([rules for rules in wanted if not rules.is_remote], report)
@@ -98,15 +100,19 @@ class Intake:
                     await self._service().address(rules, fetcher, report)
         return report
 
-    async def _visit_all(self, topics: tuple[str, ...], report: PickupReport) -> None:
-        """Round after round, until nothing is due."""
-        claimed = await asyncio.to_thread(self.claim, topics)
+    async def visit_due(
+        self, report: PickupReport, fetcher: Fetcher | None = None, topics: tuple[str, ...] = ()
+    ) -> None:
+        """Round after round, until nothing is due; with a client of its own where none is given."""
+        service, rules = self._service(), await asyncio.to_thread(self.configured, topics)
+        claimed = await asyncio.to_thread(service.claim, rules)
         if not claimed:
             return
-        async with self.fetching() as fetcher:
+        async with AsyncExitStack() as stack:
+            client: Fetcher = fetcher if fetcher else await stack.enter_async_context(self.fetching())
             while claimed:
-                await self.visit(claimed, fetcher, report)
-                claimed = await asyncio.to_thread(self.claim, topics)
+                await service.visit(claimed, client, report)
+                claimed = await asyncio.to_thread(service.claim, rules)
 
     async def folders(self, topics: tuple[str, ...] = ()) -> PickupReport:
         """Read the folders; make public what was scheduled for now."""

@@ -33,13 +33,13 @@ log = logging.getLogger("feed_publisher")
 DOCUMENT = "fetched"
 """The name under which the reading of a fetched source is remembered, wherever the source moves."""
 
-LONGEST_VISIT = 240
-"""Seconds for one source, with all older pages that are walked."""
+LONGEST_VISIT = 540
+"""Seconds for one source, with all older pages that are walked, and with waiting for its turn."""
 
 CLAIM = timedelta(minutes=10)
 """After so long without a word, another process may visit a source."""
 
-AT_ONCE = 100
+AT_ONCE = 200
 """Sources of one round; the client limits how many connections that makes."""
 
 RECORDING = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select, update
@@ -69,7 +70,8 @@ class SqlSourceStore:
         due = select(source.c.id, source.c.slug).where(source.c.due_at <= now).order_by(source.c.due_at, source.c.id)
         wanted = set(slugs)
         with self._database.read() as connection:
-            numbers = [number for number, slug in connection.execute(due) if slug in wanted][:limit]
+            mine = (number for number, slug in connection.execute(due) if slug in wanted)
+            numbers = list(islice(mine, limit))
         if not numbers:
             return []
         claimed: list[SourceRecord] = []
