@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from flow.flow_site import DAY, Site
@@ -183,3 +184,25 @@ def test_a_header_that_cannot_be_read_stops_its_source_only(
     report = magazine.pickup()
     assert len(report.new) == 1
     assert sum("the value of a header cannot be read" in problem.reason for problem in report.rejected) == 2
+
+
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:x:{name}</id><title>T</title>
+<updated>2026-11-02T05:00:00Z</updated><link rel="hub" href="http://127.0.0.1:9/hub"/>
+<link rel="self" href="{url}"/><entry><id>urn:x:{name}-1</id><title>{name}</title>
+<updated>2026-11-02T05:00:00Z</updated><link href="https://x.example/{name}"/></entry></feed>"""
+
+
+def test_a_dead_hub_is_tried_once_for_all_that_name_it(magazine: Site, publisher: Publisher) -> None:
+    for name in ("feed", "wire"):
+        url = publisher.url(f"/{name}/")
+        publisher.bodies[f"/{name}/"] = ATOM.format(name=name, url=url).encode()
+    assert len(magazine.pickup().new) == 2
+
+    async def ask() -> list[str | None]:
+        async with app.intake.fetching() as fetcher:
+            await app.intake.hubs().renew(fetcher)
+        return [app.sources.hub_secret(slug) for slug in ("magazine", "wire")]
+
+    with magazine.open() as app:
+        assert app.intake.has_hubs()
+        assert asyncio.run(ask()).count(None) == 1
