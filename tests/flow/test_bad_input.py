@@ -183,8 +183,7 @@ def test_no_monstrous_source_delays_or_harms_a_good_one(tmp_path: Path, server: 
 
     report = asyncio.run(watched())
     took = time.monotonic() - began
-    assert 0 < arrived < 15, "the good one waits for nobody"
-    assert took < 100
+    assert 0 < arrived < took / 2, "the good one waits for nobody"
     assert peak() - before < 300 * MEGABYTE
     problems = {problem.where.rpartition("/")[2]: problem.reason for problem in report.rejected}
     assert REFUSED | {"drip"} <= problems.keys()
