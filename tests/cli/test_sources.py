@@ -253,6 +253,11 @@ def test_a_page_is_read_as_it_was_shown(site: Path, web: Website) -> None:
     assert document(site, "sources", "test", "lights")["entries"] == shown["entries"]
 
 
+def test_detect_says_that_a_private_host_is_to_be_allowed(site: Path, web: Website) -> None:
+    done = ok(site, "sources", "detect", web.url("/page"), "--add")
+    assert 'allow names it: allow = ["127.0.0.1"]' in done.out
+
+
 def test_detect_adds_each_place_once(site: Path, web: Website) -> None:
     web.pages |= {"/other.xml": rss(), "/page?x": page()}
     before = (site / "publisher.toml").read_bytes()

@@ -22,6 +22,7 @@ from feed_publisher.cli.looking import (
     fetcher_for,
     is_address,
     look_at,
+    private_host,
     proposal,
     read_local,
     taken_slugs,
@@ -138,6 +139,9 @@ def detect(place: Place, target: str, add: bool, slug: str | None, out: Out) -> 
     if add:
         append_sources(place.folder, [source], place.overrides)
         out.say(f"added to {place.folder / 'publisher.toml'}; the next pickup reads it")
+        host = private_host(finding.location)
+        if host and not any(host in allowed for allowed in app.settings.fetch.allow):
+            out.say(f'its host is private, and visited only when [fetch] allow names it: allow = ["{host}"]')
     out.document({**_finding_json(finding), "slug": source.slug, "toml": source.toml, "added": add})
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Container
 from dataclasses import asdict
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from feed_publisher import wiring
 from feed_publisher.app import App
@@ -37,6 +39,17 @@ def fetcher_for(settings: Settings, address: str) -> HttpFetcher:
     typed = f"[{host}]:{port_of(url)}" if ":" in host else f"{host}:{port_of(url)}"
     fetch = settings.fetch.model_copy(update={"allow": (*settings.fetch.allow, typed)})
     return wiring.fetcher(settings.model_copy(update={"fetch": fetch}))
+
+
+def private_host(address: str) -> str:
+    """The host of an address when it is plainly private, so that visits need [fetch] allow; else ""."""
+    from feed_publisher.adapters.http.addresses import is_public
+
+    host = urlsplit(address).hostname or ""
+    try:
+        return "" if is_public(ip_address(host)) else host
+    except ValueError:
+        return host if host == "localhost" else ""
 
 
 def existing_path(text: str) -> Path:
