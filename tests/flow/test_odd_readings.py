@@ -135,6 +135,22 @@ def test_what_moved_for_good_and_came_back(magazine: Site, publisher: Publisher,
     assert {path for path, _ in publisher.visits} == {"/feed/", "/wire/", "/ships"}
 
 
+def test_a_new_place_that_is_gone_retires_nothing_while_the_old_one_may_live(
+    magazine: Site, publisher: Publisher, newsroom: Newsroom
+) -> None:
+    newsroom.write()
+    publisher.answers["/feed/"] = (301, {"Location": "/moved/"})
+    publisher.bodies["/moved/"] = publisher.rss(publisher.feed).encode()
+    day(magazine, publisher)
+    publisher.answers |= {"/feed/": (503, {}), "/moved/": (410, {})}
+    day(magazine, publisher)
+    assert not any("is gone for good" in notice for notice in magazine.notices())
+    del publisher.answers["/feed/"]
+    newsroom.write()
+    day(magazine, publisher)
+    assert len(titles(magazine)) == 2
+
+
 def test_a_server_that_says_no_change_for_ever(magazine: Site, publisher: Publisher, newsroom: Newsroom) -> None:
     newsroom.write()
     day(magazine, publisher)

@@ -1,6 +1,7 @@
 """Guards against mailing what is not news: first contact, storms, a site that moved (SEMANTICS §1).
 
-They come after recognition and only turn NEW into feed-only or HOLD; what is held waits for `entries release`.
+They come after recognition and only turn NEW into feed-only, into HOLD, or into what is held or hidden already; what
+is held waits for `entries release`.
 """
 
 from __future__ import annotations

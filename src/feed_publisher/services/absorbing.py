@@ -17,7 +17,6 @@ from feed_publisher.ports.pickup import Absorbed, EntryStore, SourceDocument, So
 DEFAULT_TOPIC = "News"
 """Where articles without any heading go, so that readers can follow and get them."""
 
-
 FOREIGN = frozenset(("atom", "rss", "rdf", "json feed", "page", "sitemap", "sitemap index"))
 """Formats (``About.kind``) in which others write."""
 

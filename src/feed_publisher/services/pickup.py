@@ -166,10 +166,9 @@ class _Run:
             await self._record()
 
     async def _record(self) -> None:
-        batch = self.done[:]
+        batch, self.done = self.done, []  # taken first: a thread goes on when its task is cancelled
         if batch:
             await asyncio.to_thread(self.pickup.sources.record, batch)
-            del self.done[: len(batch)]
 
     async def _one(self, rules: SourceRules, record: SourceRecord) -> Outcome:
         """Never raises for what one source is like; StorageError ends the round."""

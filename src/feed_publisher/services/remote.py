@@ -76,7 +76,8 @@ class Visitor:
         if not visit.error:
             return visit
         back = await self._visit(rules, None, rules.location, now)
-        return visit if back.error else back
+        # Gone for good is only what is gone from both places.
+        return back if not back.error or (visit.gone and not back.gone) else visit
 
     async def _visit(self, rules: SourceRules, record: SourceRecord | None, address: str, now: datetime) -> Visit:
         fingerprint = record.fingerprint if record else ""
