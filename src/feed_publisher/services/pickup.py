@@ -6,6 +6,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -143,7 +144,8 @@ class _Run:
                 failures.append(error)
             left.discard(record.slug)
 
-        recorder = asyncio.create_task(self._record_often())
+        ended = asyncio.Event()
+        recorder = asyncio.create_task(self._record_until(ended))
         try:
             async with asyncio.TaskGroup() as group:
                 for rules, record in claimed:
@@ -152,23 +154,23 @@ class _Run:
             await asyncio.to_thread(self.pickup.sources.hasten, sorted(left), self.pickup.clock())
             raise
         finally:
-            recorder.cancel()
-            await asyncio.gather(recorder, return_exceptions=True)
-            if not failures:
-                await self._record()
+            ended.set()
+            await asyncio.wait([recorder])
         if failures:
             raise failures[0]
+        recorder.result()
 
-    async def _record_often(self) -> None:
-        """What is done is stored soon, however long the others take."""
-        while True:
-            await asyncio.sleep(RECORDING)
-            await self._record()
+    async def _record_until(self, ended: asyncio.Event) -> None:
+        """What is done is stored soon, however long the others take; the last of it when all have ended.
 
-    async def _record(self) -> None:
-        batch, self.done = self.done, []  # taken first: a thread goes on when its task is cancelled
-        if batch:
-            await asyncio.to_thread(self.pickup.sources.record, batch)
+        It is never cancelled: its thread would go on, and nobody would know what is stored.
+        """
+        while not ended.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), RECORDING)
+            batch, self.done = self.done, []
+            if batch:
+                await asyncio.to_thread(self.pickup.sources.record, batch)
 
     async def _one(self, rules: SourceRules, record: SourceRecord) -> Outcome:
         """Never raises for what one source is like; StorageError ends the round."""
