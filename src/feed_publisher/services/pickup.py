@@ -139,7 +139,8 @@ class _Run:
 
         async def one(rules: SourceRules, record: SourceRecord) -> None:
             try:
-                self.done.append(await self._one(rules, record))
+                outcome = await self._one(rules, record)
+                self.done.append(outcome)  # looked up only now: the recorder swaps the list
             except StorageError as error:
                 failures.append(error)
             left.discard(record.slug)
@@ -165,12 +166,15 @@ class _Run:
 
         It is never cancelled: its thread would go on, and nobody would know what is stored.
         """
-        while not ended.is_set():
+        while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), RECORDING)
+            is_last = ended.is_set()  # before the batch is taken: what ends while it is stored needs another turn
             batch, self.done = self.done, []
             if batch:
                 await asyncio.to_thread(self.pickup.sources.record, batch)
+            if is_last:
+                return
 
     async def _one(self, rules: SourceRules, record: SourceRecord) -> Outcome:
         """Never raises for what one source is like; StorageError ends the round."""
