@@ -48,6 +48,28 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The picture of an entry. ``url`` is absolute; ``alt`` says what it shows, ``credit`` whose it is ("": unknown)."""
+
+    url: str
+    alt: str = ""
+    credit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file that belongs to an entry, such as an episode. ``url`` is absolute, ``type`` a media type like audio/mpeg.
+
+    ``length`` is in bytes, 0 when it is not known.
+    """
+
+    url: str
+    type: str
+    length: int = 0
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An entry as a source gives it, before it has an identity.
 
@@ -66,6 +88,8 @@ class Draft:
     link: str | None = None
     published: datetime | None = None
     language: str | None = None
+    image: Image | None = None
+    enclosures: tuple[Enclosure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +157,8 @@ class Entry:
     reason: str = ""
     topics: tuple[TopicRef, ...] = ()
     source: str = ""
+    image: Image | None = None
+    enclosures: tuple[Enclosure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +175,8 @@ class FeedItem:
     updated: datetime
     topics: tuple[TopicRef, ...]
     language: str | None = None
+    image: Image | None = None
+    enclosures: tuple[Enclosure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
