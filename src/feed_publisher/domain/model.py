@@ -49,7 +49,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The picture of an entry. ``url`` is absolute; ``alt`` says what it shows, ``credit`` whose it is ("": unknown)."""
+    """The picture of an entry. ``url`` is absolute; ``alt`` says what it shows, ``credit`` whose it is."""
 
     url: str
     alt: str = ""
