@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from feed_publisher.domain.model import FeedDocument, FeedFormat, FeedItem, TopicRef
+from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem, Image, TopicRef
 
 BASE = "https://mag.example"
 HARBOUR = TopicRef(slug="harbour", title="Harbour & Quay")
@@ -95,8 +95,18 @@ def poisoned_document() -> FeedDocument:
 def golden_document() -> FeedDocument:
     """No text looks like mark-up, so that the W3C validator has nothing to warn about."""
     return document(
-        item(1, title="Ferry back at the pier: AT&T, ]]>, 5 < 6 and \U0001f40b", authors=("Ada Ruiz", "Bo Lindqvist")),
+        item(
+            1,
+            title="Ferry back at the pier: AT&T, ]]>, 5 < 6 and \U0001f40b",
+            authors=("Ada Ruiz", "Bo Lindqvist"),
+            image=Image(url=f"{BASE}/pier.jpg", alt="The old pier at ebb", credit="Bo Lindqvist"),
+            enclosures=(Enclosure(url=f"{BASE}/7.mp3", type="audio/mpeg", length=123456, title="Episode 7"),),
+        ),
         item(2, title="Marée basse à l'aube", authors=("Agence Côte",), language="fr", summary="", topics=(HARBOUR,)),
         item(3, title="No content,\x00 no author", authors=(), content_html="", topics=()),
         subtitle="News from the waterfront",
+        hubs=("https://hub.example/",),
+        older={format: f"{BASE}/feeds/harbour/3.{format}" for format in FeedFormat},
+        icon=f"{BASE}/icon.svg",
+        logo=f"{BASE}/logo.png",
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import locale
 import os
 import subprocess
@@ -16,14 +17,24 @@ import feedgen.feed
 import feedparser
 import feedparser_sgmllib
 import pytest
-from feed_samples import AUTHORS, FIRST, SHOWN, document, golden_document, hostile_document, item, poisoned_document
+from feed_samples import (
+    AUTHORS,
+    BASE,
+    FIRST,
+    SHOWN,
+    document,
+    golden_document,
+    hostile_document,
+    item,
+    poisoned_document,
+)
 from lxml import etree
 from reader import make_reader
 
 from feed_publisher.compose.feedcheck import check_feed, legal
 from feed_publisher.compose.feeds import render, render_atom, render_rss
 from feed_publisher.domain.errors import FeedError
-from feed_publisher.domain.model import FeedDocument, FeedFormat
+from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, Image
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -167,9 +178,9 @@ def test_atom_content_is_html_and_summary_text() -> None:
     assert title.get("type", "text") == "text"
 
 
-def test_atom_entry_has_a_language_only_where_it_differs() -> None:
+def test_atom_entry_has_a_language_of_its_own() -> None:
     entries = atom(document(item(1, language="fr"), item(2, language="en"), item(3))).iterfind(f"{ATOM}entry")
-    assert [entry.get(XML_LANG) for entry in entries] == ["fr", None, None]
+    assert [entry.get(XML_LANG) for entry in entries] == ["fr", "en", None]
     assert atom(document()).get(XML_LANG) == "en"
 
 
@@ -237,6 +248,97 @@ def test_feed_without_subtitle_is_described_by_its_title() -> None:
 def test_what_cannot_be_written_is_a_feed_error(feed: FeedDocument, format: FeedFormat) -> None:
     with pytest.raises(FeedError, match="cannot be written"):
         render(feed, format)
+
+
+# Pictures, files, history, hubs
+
+
+IMAGE = Image(url=f"{BASE}/pier.jpg?a=1&b=2", alt='The "old" pier', credit="Bo <Lind>")
+EPISODE = Enclosure(url=f"{BASE}/episode-7.mp3", type="audio/mpeg", length=123456, title="Episode 7")
+SHEET = Enclosure(url=f"{BASE}/tides.pdf", type="application/pdf")
+MEDIA = "{http://search.yahoo.com/mrss/}"
+FH = "{http://purl.org/syndication/history/1.0}archive"
+
+
+@pytest.mark.parametrize("format", XML_FORMATS)
+def test_readers_see_picture_and_files(format: FeedFormat) -> None:
+    feed = document(item(1, image=IMAGE, enclosures=(EPISODE, SHEET)))
+    (entry,) = parsed(render(feed, format)).entries
+    assert entry.link == feed.items[0].url, "an enclosure is no article"
+    files = [(file.href, file.type) for file in entry.enclosures]
+    assert files[0] == (EPISODE.url, EPISODE.type)
+    assert entry.enclosures[0].length == "123456"
+    others = files[1:] if format is FeedFormat.ATOM else [(m["url"], m.get("type")) for m in entry.media_content[1:]]
+    assert others == [(SHEET.url, SHEET.type)]
+    assert entry.media_content[0] == {"url": IMAGE.url, "medium": "image"}
+    assert [credit["content"] for credit in entry.media_credit] == [IMAGE.credit]
+    (picture,) = [part for part in etree.fromstring(render(feed, format)).iter(f"{MEDIA}content") if part.get("medium")]
+    assert picture.findtext(f"{MEDIA}description") == IMAGE.alt
+
+
+def test_json_has_picture_and_files() -> None:
+    feed = document(item(1, image=IMAGE, enclosures=(EPISODE, SHEET)))
+    (entry,) = json.loads(render(feed, FeedFormat.JSON))["items"]
+    assert entry["image"] == IMAGE.url
+    assert entry["attachments"] == [
+        {"url": EPISODE.url, "mime_type": "audio/mpeg", "title": "Episode 7", "size_in_bytes": 123456},
+        {"url": SHEET.url, "mime_type": "application/pdf"},
+    ]
+
+
+def archive(name: str) -> dict[FeedFormat, str]:
+    return {format: f"{BASE}/feeds/{name}.{format}" for format in FeedFormat}
+
+
+@pytest.mark.parametrize("format", XML_FORMATS)
+def test_live_document_leads_to_hubs_and_older_entries(format: FeedFormat) -> None:
+    hubs = ("https://hub.example/", "https://other.example/hub")
+    feed = document(item(1), hubs=hubs, older=archive("harbour/3"))
+    links = {(link.rel, link.href) for link in parsed(render(feed, format)).feed.links}
+    assert {("hub", hub) for hub in hubs} <= links
+    assert ("prev-archive", f"{BASE}/feeds/harbour/3.{format}") in links
+    assert ("self", feed.urls[format]) in links
+    assert "current" not in {rel for rel, _ in links}
+    assert etree.fromstring(render(feed, format)).find(f".//{FH}") is None
+
+
+@pytest.mark.parametrize("format", XML_FORMATS)
+def test_archive_page_says_that_it_is_one(format: FeedFormat) -> None:
+    feed = document(item(1), urls=archive("harbour/2"), older=archive("harbour/1"), current=archive("harbour"))
+    links = {(link.rel, link.href) for link in parsed(render(feed, format)).feed.links}
+    assert {
+        ("prev-archive", f"{BASE}/feeds/harbour/1.{format}"),
+        ("current", f"{BASE}/feeds/harbour.{format}"),
+    } <= links
+    assert etree.fromstring(render(feed, format)).find(f".//{FH}") is not None
+
+
+def test_json_leads_to_hubs_and_older_entries_and_says_when_it_ends() -> None:
+    feed = document(item(1), hubs=("https://hub.example/",), older=archive("harbour/3"), expired=True)
+    found = json.loads(render(feed, FeedFormat.JSON))
+    assert found["hubs"] == [{"type": "WebSub", "url": "https://hub.example/"}]
+    assert found["next_url"] == f"{BASE}/feeds/harbour/3.json"
+    assert found["expired"] is True
+    assert "expired" not in json.loads(render(document(item(1)), FeedFormat.JSON))
+
+
+@pytest.mark.parametrize("format", XML_FORMATS)
+def test_icon_and_logo(format: FeedFormat) -> None:
+    found = parsed(render(document(icon=f"{BASE}/icon.svg", logo=f"{BASE}/logo.png"), format)).feed
+    if format is FeedFormat.ATOM:
+        assert (found.icon, found.logo) == (f"{BASE}/icon.svg", f"{BASE}/logo.png")
+    else:
+        assert (found.image.href, found.image.link) == (f"{BASE}/logo.png", f"{BASE}/topics/harbour")
+
+
+@pytest.mark.parametrize("format", XML_FORMATS)
+def test_an_entry_is_the_same_in_every_feed(format: FeedFormat) -> None:
+    """It is rendered once; what stands around it must not show in it."""
+    entry = item(1, image=IMAGE, language="fr")
+    root = etree.fromstring(render(document(entry, item(2)), format))
+    other = etree.fromstring(render(document(item(3), entry, language="fr", hubs=("https://hub.example/",)), format))
+    found = [next(e for e in r.iter("{*}entry", "item") if entry.id in "".join(e.itertext())) for r in (root, other)]
+    assert len({etree.tostring(each, method="c14n", exclusive=True) for each in found}) == 1
 
 
 # Same data, same bytes

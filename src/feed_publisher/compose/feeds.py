@@ -1,16 +1,21 @@
 """Atom 1.0 and RSS 2.0 from one document; the only importer of feedgen, whose traps end here.
 
-The bytes depend on the document alone: no clock, no locale, no version number in them.
+The bytes depend on the document alone: no clock, no locale, no version number in them. An entry looks the same in
+every feed that contains it, so it is rendered once and the feeds are put together from such pieces.
 """
 
 from __future__ import annotations
 
 from email.utils import format_datetime
+from functools import lru_cache
 from html import escape
 from typing import Any
 
 import feedgen.entry
 import feedgen.feed
+from feedgen.ext.base import BaseEntryExtension, BaseExtension
+from feedgen.ext.dc import DcEntryExtension
+from lxml import etree
 
 from feed_publisher.compose.feedcheck import legal
 from feed_publisher.compose.jsonfeed import name_of, names_of, render_json, title_of
@@ -21,6 +26,16 @@ GENERATOR = "feed-publisher"
 TTL_MINUTES = 30
 """The same as max-age of the feed's HTTP answer."""
 
+REMEMBERED = 1000
+"""Rendered entries that are kept: those of a full rebuild come again in the feed of each of their topics."""
+
+_OF_ATOM = {"fh": "http://purl.org/syndication/history/1.0", "media": "http://search.yahoo.com/mrss/"}
+_OF_RSS = {
+    "atom": "http://www.w3.org/2005/Atom",
+    "content": "http://purl.org/rss/1.0/modules/content/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    **_OF_ATOM,
+}
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _LINK_ATTRIBUTES = ("rel", "type", "hreflang", "title", "length")
 
@@ -45,6 +60,60 @@ class _Entry(feedgen.entry.FeedEntry):  # type: ignore[misc]
         return element
 
 
+class _Media(BaseEntryExtension):  # type: ignore[misc]
+    """Media RSS for the picture, and in RSS for the files after the first: it has one enclosure."""
+
+    item: FeedItem
+
+    def extend_atom(self, entry: Any) -> Any:
+        self._add_image(entry)
+        return entry
+
+    def extend_rss(self, entry: Any) -> Any:
+        self._add_image(entry)
+        for file in self.item.enclosures[1:]:
+            size = {"fileSize": str(file.length)} if file.length else {}
+            etree.SubElement(entry, _name("media", "content"), url=legal(file.url), type=legal(file.type), **size)
+        _add(entry, "atom", "updated", self.item.updated.isoformat())  # RSS itself cannot tell of a correction
+        return entry
+
+    def _add_image(self, entry: Any) -> None:
+        image = self.item.image
+        if image is None:
+            return
+        content = etree.SubElement(entry, _name("media", "content"), url=legal(image.url), medium="image")
+        if image.alt:
+            _add(content, "media", "description", legal(image.alt), type="plain")
+        if image.credit:
+            _add(content, "media", "credit", legal(image.credit))
+
+
+class _History(BaseExtension):  # type: ignore[misc]
+    """What feedgen cannot say of a feed: its archive (RFC 5005 §4), and in RSS the links that Atom has."""
+
+    namespaces: dict[str, str]
+    links: list[dict[str, str]]
+    is_archive = False
+
+    def extend_ns(self) -> dict[str, str]:
+        return self.namespaces
+
+    def extend_atom(self, feed: Any) -> Any:
+        self._mark(feed)
+        return feed
+
+    def extend_rss(self, rss: Any) -> Any:
+        (channel,) = rss
+        for link in self.links:
+            etree.SubElement(channel, _name("atom", "link"), **link)
+        self._mark(channel)
+        return rss
+
+    def _mark(self, parent: Any) -> None:
+        if self.is_archive:
+            etree.SubElement(parent, _name("fh", "archive"))
+
+
 def render(document: FeedDocument, format: FeedFormat) -> bytes:
     """FeedError when the format cannot say what the document holds: no title, a date without zone."""
     renderers = {FeedFormat.ATOM: render_atom, FeedFormat.RSS: render_rss, FeedFormat.JSON: render_json}
@@ -57,28 +126,16 @@ def render(document: FeedDocument, format: FeedFormat) -> bytes:
 def render_atom(document: FeedDocument) -> bytes:
     feed = _feed(document, FeedFormat.ATOM)
     feed.author({"name": feed.title()})  # RFC 4287 §4.1.1: for the entries that name nobody
-    for item in document.items:
-        entry = _add_entry(feed, item)
-        if item.summary:
-            entry.summary(legal(item.summary), type="text")
-        if item.language and item.language != document.language:
-            entry.language = legal(item.language)
-    return bytes(feed.atom_str(pretty=True))
+    if document.icon:
+        feed.icon(legal(document.icon))
+    return _filled(feed.atom_str(pretty=True), b"</feed>", [_atom_entry(item) for item in document.items])
 
 
 def render_rss(document: FeedDocument) -> bytes:
     feed = _feed(document, FeedFormat.RSS)
-    feed.load_extension("dc", atom=False)  # RSS's own author element wants an e-mail address
     feed.ttl(TTL_MINUTES)
     feed.docs("")
-    for item in document.items:
-        entry = _add_entry(feed, item)
-        if item.summary:
-            entry.summary(escape(legal(item.summary), quote=False))  # RSS readers take a description for HTML
-        entry.dc.dc_creator(names_of(item))
-        if item.language and item.language != document.language:
-            entry.dc.dc_language(legal(item.language))
-    return bytes(feed.rss_str(pretty=True))
+    return _filled(feed.rss_str(pretty=True), b"  </channel>", [_rss_item(item) for item in document.items])
 
 
 def _feed(document: FeedDocument, format: FeedFormat) -> Any:
@@ -89,13 +146,58 @@ def _feed(document: FeedDocument, format: FeedFormat) -> Any:
     feed.updated(document.updated)  # feedgen's default is now
     feed.language(legal(document.language))
     feed.generator(GENERATOR)
+    feed.register_extension("history", _History)
+    feed.history.namespaces = _OF_ATOM if format is FeedFormat.ATOM else _OF_RSS
+    feed.history.links = _more_links(document, format)
+    feed.history.is_archive = bool(document.current)
     feed.link(href=legal(document.urls[format]), rel="self", type=f"application/{format}+xml")
+    if format is FeedFormat.ATOM:
+        for link in feed.history.links:
+            feed.link(link)
     feed.link(href=legal(document.page_url), rel="alternate", type="text/html")  # RSS's link is the last one
+    if document.logo:
+        feed.logo(legal(document.logo))
     return feed
 
 
-def _add_entry(feed: Any, item: FeedItem) -> Any:
-    entry = feed.add_entry(_Entry(), order="append")  # feedgen's default reverses the feed
+def _more_links(document: FeedDocument, format: FeedFormat) -> list[dict[str, str]]:
+    """Hubs first: WebSub subscribers look no further than they must."""
+    archive = {"prev-archive": document.older, "current": document.current}
+    hubs = [{"rel": "hub", "href": legal(hub)} for hub in document.hubs]
+    kind = f"application/{format}+xml"
+    return hubs + [{"rel": rel, "href": legal(to[format]), "type": kind} for rel, to in archive.items() if to]
+
+
+@lru_cache(REMEMBERED)
+def _atom_entry(item: FeedItem) -> bytes:
+    entry = _entry(item)
+    if item.summary:
+        entry.summary(legal(item.summary), type="text")
+    for file in item.enclosures:
+        more = {"length": str(file.length)} if file.length else {}
+        more |= {"title": legal(file.title)} if file.title else {}
+        entry.link(href=legal(file.url), rel="enclosure", type=legal(file.type), **more)
+    if item.language:
+        entry.language = legal(item.language)
+    return _piece(entry.atom_entry(), _OF_ATOM, 1)
+
+
+@lru_cache(REMEMBERED)
+def _rss_item(item: FeedItem) -> bytes:
+    entry = _entry(item)
+    entry.register_extension("dc", DcEntryExtension)  # RSS's own author element wants an e-mail address
+    if item.summary:
+        entry.summary(escape(legal(item.summary), quote=False))  # RSS readers take a description for HTML
+    for file in item.enclosures[:1]:
+        entry.enclosure(legal(file.url), str(file.length), legal(file.type))
+    entry.dc.dc_creator(names_of(item))
+    if item.language:
+        entry.dc.dc_language(legal(item.language))
+    return _piece(entry.rss_entry(), _OF_RSS, 2)
+
+
+def _entry(item: FeedItem) -> Any:
+    entry = _Entry()
     entry.id(legal(item.id))
     entry.title(title_of(item))  # an entry without one would cost the whole feed
     entry.published(item.published)
@@ -105,4 +207,29 @@ def _add_entry(feed: Any, item: FeedItem) -> Any:
     entry.category([{"term": topic.slug, "label": name_of(topic)} for topic in item.topics])
     if item.content_html:
         entry.content(legal(item.content_html), type="html")
+    entry.register_extension("media", _Media)
+    entry.media.item = item
     return entry
+
+
+def _piece(element: Any, namespaces: dict[str, str], level: int) -> bytes:
+    """The element as it stands in the feed, whose root declares the namespaces."""
+    parent = etree.Element("parent", nsmap=namespaces)
+    parent.append(element)
+    etree.indent(element, level=level)
+    element.tail = "\n"
+    text = etree.tostring(parent, encoding="unicode")
+    return ("  " * level + text[text.index(">") + 1 : text.rindex("<")]).encode()
+
+
+def _filled(feed: bytes, end: bytes, pieces: list[bytes]) -> bytes:
+    head, _, tail = feed.rpartition(end)
+    return b"".join([head, *pieces, end, tail])
+
+
+def _name(prefix: str, name: str) -> str:
+    return f"{{{_OF_RSS[prefix]}}}{name}"
+
+
+def _add(parent: Any, prefix: str, name: str, text: str, **attributes: str) -> None:
+    etree.SubElement(parent, _name(prefix, name), attributes).text = text

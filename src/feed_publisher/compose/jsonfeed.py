@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from feed_publisher.compose.feedcheck import JSON_FEED_VERSION, legal
-from feed_publisher.domain.model import FeedDocument, FeedFormat, FeedItem, TopicRef
+from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem, TopicRef
 
 
 def render_json(document: FeedDocument) -> bytes:
@@ -16,8 +16,13 @@ def render_json(document: FeedDocument) -> bytes:
         "description": document.subtitle or None,
         "home_page_url": document.page_url,
         "feed_url": document.urls[FeedFormat.JSON],
+        "next_url": document.older.get(FeedFormat.JSON),
+        "icon": document.logo or None,
+        "favicon": document.icon or None,
         "language": document.language or None,
-        "items": [_item(item, document.language) for item in document.items],
+        "expired": document.expired or None,
+        "hubs": [{"type": "WebSub", "url": hub} for hub in document.hubs] or None,
+        "items": [_item(item) for item in document.items],
     }
     return json.dumps(_clean(feed), ensure_ascii=False, indent=2).encode() + b"\n"
 
@@ -35,7 +40,7 @@ def name_of(topic: TopicRef) -> str:
     return legal(topic.title) or topic.slug
 
 
-def _item(item: FeedItem, feed_language: str) -> dict[str, Any]:
+def _item(item: FeedItem) -> dict[str, Any]:
     content = {"content_html": item.content_html} if item.content_html else {"content_text": item.summary}
     return {
         "id": item.id,
@@ -43,11 +48,22 @@ def _item(item: FeedItem, feed_language: str) -> dict[str, Any]:
         "title": title_of(item),
         **content,
         "summary": item.summary or None,
+        "image": item.image.url if item.image else None,
         "date_published": item.published.isoformat(),
         "date_modified": item.updated.isoformat(),
         "authors": [{"name": name} for name in names_of(item)] or None,
         "tags": [name_of(topic) for topic in item.topics] or None,
-        "language": item.language if item.language and item.language != feed_language else None,
+        "language": item.language,
+        "attachments": [_attachment(file) for file in item.enclosures] or None,
+    }
+
+
+def _attachment(file: Enclosure) -> dict[str, Any]:
+    return {
+        "url": file.url,
+        "mime_type": file.type,
+        "title": file.title or None,
+        "size_in_bytes": file.length or None,
     }
 
 

@@ -183,7 +183,10 @@ class FeedItem:
 class FeedDocument:
     """All that feed bytes depend on (invariant 2). ``items`` are newest first; ``updated`` never comes from a clock.
 
-    ``urls`` holds the absolute self address per format; ``page_url`` is the page for people.
+    ``urls`` holds the absolute self address per format; ``page_url`` is the page for people. ``older`` holds the
+    addresses of the archive page with the entries before these, ``current`` those of the live document, which only an
+    archive page has (RFC 5005 §4). ``hubs`` are WebSub hubs. ``icon`` and ``logo`` are absolute. ``expired``: no
+    entry will follow.
     """
 
     id: str
@@ -194,3 +197,9 @@ class FeedDocument:
     language: str
     updated: datetime
     items: tuple[FeedItem, ...] = field(default=())
+    older: dict[FeedFormat, str] = field(default_factory=dict)
+    current: dict[FeedFormat, str] = field(default_factory=dict)
+    hubs: tuple[str, ...] = ()
+    icon: str = ""
+    logo: str = ""
+    expired: bool = False
