@@ -27,6 +27,7 @@ SECTIONS = (
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),
     ("[[topics]]", models.Topic),
+    ("[[feeds]]", models.NamedFeed),
     ("[[digests]]", models.Digest),
 )
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from feed_publisher import wiring
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
+from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.preview import Plan, Preview
-    from feed_publisher.services.publish import PublishReport
+    from feed_publisher.services.publish import Publisher, PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
@@ -82,8 +83,9 @@ class App:
         self.settings: Settings = load(folder, tuple(overrides))
         self.clock = clock
         self.database = Database(self.settings.database.url or f"sqlite:///{self._sqlite_file()}")
-        self.entries = SqlEntryStore(self.database)
+        self.entries = SqlEntryStore(self.database, self.settings.site.language)
         self.topics = SqlTopicStore(self.database)
+        self.authors = SqlAuthorStore(self.database)
         self.feeds = SqlFeedStore(self.database)
         self.issues = SqlIssueStore(self.database)
         self.ledger = SqlLedger(self.database)
@@ -117,6 +119,7 @@ class App:
     def _prepare(self) -> None:
         now = self.clock()
         migrate(self.database, now)
+        self.entries.settle_languages()
         for topic in self.settings.topics:
             self.topics.declare(topic.slug, topic.title, now)
         for digest in self.settings.digests:
@@ -179,16 +182,28 @@ class App:
         self.issuing().revise(self.all_rules(), self.clock())
         return changed
 
-    def publish(self, every: bool = False) -> PublishReport:
-        """Write the feed files that changed."""
+    @cached_property
+    def publisher(self) -> Publisher:
         from feed_publisher.adapters.files import PublicFolder
         from feed_publisher.compose.feedcheck import check_feed
         from feed_publisher.compose.feeds import render
         from feed_publisher.compose.opml import render_opml
-        from feed_publisher.services.publish import publish
+        from feed_publisher.services.publish import Publisher
 
         site, files = wiring.feed_site(self.settings), PublicFolder(self.folder / "public")
-        return publish(self.feeds, files, site, render, check_feed, render_opml, self.clock(), every)
+        return Publisher(self.feeds, files, site, render, check_feed, render_opml)
+
+    def publish(self, every: bool = False, pages: int | None = None) -> PublishReport:
+        """Write the feed files that changed, and at most so many archive pages."""
+        self.feeds.declare([(each.slug, each.title, each.topics) for each in self.settings.feeds], self.clock())
+        return self.publisher.publish(self.clock(), every, pages)
+
+    def make_feed(self, slug: str, both_forms: bool) -> bool:
+        """Publish a feed that somebody asks for; whether it is there now."""
+        made = self.feeds.make(slug, both_forms, self.clock())
+        if made:
+            self.publisher.publish_one(slug, self.clock())
+        return made
 
     # --- issues
 

@@ -30,6 +30,9 @@ WATCH_SECONDS = 600
 HUB_SECONDS = 10
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
+PAGES = 50
+"""Archive pages written in one step: more of them wait, so that new articles do not."""
+
 CUT_SECONDS = 5.0
 """Seconds for what was cut to store how far it got."""
 
@@ -105,7 +108,7 @@ class Scheduler:
             self._folders_rest_until = time.monotonic() + (rest if rest > PICKUP_SECONDS else 0)
             self._tell(report)
             self._report(report.rejected)
-        published = await asyncio.to_thread(self._app.publish)
+        published = await asyncio.to_thread(self._app.publish, pages=PAGES)
         if published.written:
             log.info("wrote %d feed files", len(published.written))
         for problem in published.problems:

@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from feed_publisher.compose.digest import SiteView
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
-    from feed_publisher.services.publish import FeedSite
+    from feed_publisher.services.feeddocument import FeedSite
 
 
 def feed_site(settings: Settings) -> FeedSite:
     """What feeds say about the site."""
-    from feed_publisher.services.publish import FeedSite
+    from feed_publisher.services.feeddocument import FeedSite
 
     site = settings.site
-    return FeedSite(title=site.title, base_url=site.base_url, language=site.language)
+    return FeedSite(
+        title=site.title,
+        base_url=site.base_url,
+        language=site.language,
+        full=site.feeds == "full",
+        logo=site.logo,
+    )
 
 
 def site_view(settings: Settings) -> SiteView:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import brotli
 import pytest
 
 from feed_publisher.adapters.files import MAX_NAME, DiskSources, PublicFolder, private_folder
+from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.errors import StorageError
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -101,18 +104,26 @@ def test_private_folders_are_ours_alone_and_existing_ones_stay(tmp_path: Path) -
 
 def test_feed_files_are_replaced_whole_with_the_given_time(tmp_path: Path) -> None:
     public = PublicFolder(tmp_path)
-    public.write("feeds/a.atom", b"one", NOW)
+    public.write("feeds/a.atom", Packed(b"one"), NOW)
     first = os.stat(tmp_path / "feeds/a.atom")
     assert first.st_mtime == NOW.timestamp()
     assert public.matches("feeds/a.atom", b"one")
     assert not public.matches("feeds/a.atom", b"two")
-    public.write("feeds/a.atom", b"two", NOW + timedelta(seconds=1))
+    public.write("feeds/a.atom", Packed(b"two"), NOW + timedelta(seconds=1))
     second = os.stat(tmp_path / "feeds/a.atom")
     assert second.st_ino != first.st_ino, "a reader that has the old file open keeps reading the old file"
-    assert sorted(path.name for path in (tmp_path / "feeds").iterdir()) == ["a.atom"]
+    assert sorted(path.name for path in (tmp_path / "feeds").iterdir()) == ["a.atom", "a.atom.br", "a.atom.gz"]
+    assert gzip.decompress((tmp_path / "feeds/a.atom.gz").read_bytes()) == b"two"
+    assert brotli.decompress((tmp_path / "feeds/a.atom.br").read_bytes()) == b"two"
+    assert {path.stat().st_mtime for path in (tmp_path / "feeds").iterdir()} == {second.st_mtime}
+    assert public.is_out("feeds/a.atom", NOW + timedelta(seconds=1))
+    assert not public.is_out("feeds/a.atom", NOW)
+    public.remove("feeds/a.atom")
+    assert list((tmp_path / "feeds").iterdir()) == []
+    assert not public.is_out("feeds/a.atom", NOW + timedelta(seconds=1))
 
 
 def test_a_feed_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "feeds").write_text("a file stands where the folder should be")
     with pytest.raises(StorageError, match="cannot be written"):
-        PublicFolder(tmp_path).write("feeds/a.atom", b"one", NOW)
+        PublicFolder(tmp_path).write("feeds/a.atom", Packed(b"one"), NOW)

@@ -104,6 +104,10 @@ class World:
             withdrawn,
         )
 
+    def in_feed(self, slug: str, limit: int = 50) -> list[str]:
+        """Titles in the live document of a feed."""
+        return [entry.title for feed in self.feeds.find([slug]) for entry in self.feeds.live(feed).entries[:limit]]
+
     def sequences(self) -> dict[tuple[str, str], int | None]:
         """Sequences by title and topic slug."""
         query = text(

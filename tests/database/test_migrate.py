@@ -19,6 +19,7 @@ from feed_publisher.adapters.database import migrate as migrations
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.schema import Utc, metadata
+from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.source import SourceKind, SourceRecord, SourceRules, SourceState
@@ -66,6 +67,7 @@ def test_a_site_of_the_first_version_is_brought_up_to_date(
     database = open_database(empty_url)
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "HEAD", "0001")
+        patched.setattr(migrations, "_first_rows", lambda connection, now: None)
         patched.setattr("alembic.command.upgrade", lambda config, to: _upgrade_alembic(config, "0001"))
         migrate(database, NOW)
     with database.write() as connection:
@@ -80,7 +82,17 @@ def test_a_site_of_the_first_version_is_brought_up_to_date(
         SourceRecord(slug="entries", kind="folder", added_at=NOW, tried_at=NOW, read_at=NOW, newest_at=NOW),
         SourceRecord(slug="empty", kind="folder", added_at=NOW),
     ]
-    assert World(database).entries.page(Page())[0].title == "One"
+    world = World(database)
+    assert world.entries.page(Page())[0].title == "One"
+    assert {feed.slug: feed.kind for feed in world.feeds.dirty()} == {"all": "all", "ships": "topic"}
+    assert world.in_feed("ships") == ["One"]
+    assert world.feeds.out(["feeds/all.atom"])["feeds/all.atom"].etag == "abc"
+    authors = SqlAuthorStore(database)
+    assert [entry.title for entry in authors.newest("ann-lee", 9)] == ["One"]
+    assert authors.find(["ANN LEE"])["ANN LEE"].name == "Ann Lee"
+    world.entries.settle_languages()
+    assert world.feeds.make("lang/de", False, NOW), "what the entry itself says"
+    assert not world.feeds.make("lang/en", False, NOW)
     rules = SourceRules(slug="entries", kind=SourceKind.FOLDER, location="entries/")
     SqlSourceStore(database).sync([rules], NOW + DAY)
     (entries, _) = SqlSourceStore(database).all()
@@ -93,8 +105,14 @@ _FIRST_SITE = (
     "INSERT INTO source (id, slug, kind, added_at) VALUES (2, 'empty', 'folder', :now)",
     "INSERT INTO entry (id, key, atom_id, source_id, state, reason, feed_only, published, updated, first_seen,"
     " revision_id) VALUES (1, 'k', 'urn:k', 1, 'public', '', FALSE, :now, :now, :now, 1)",
-    "INSERT INTO entry_revision (id, entry_id, title, authors, summary, content_html, created_at)"
-    " VALUES (1, 1, 'One', '[]', '', '', :now)",
+    "INSERT INTO entry_revision (id, entry_id, title, authors, summary, content_html, language, created_at)"
+    """ VALUES (1, 1, 'One', '["Ann Lee", "ann  lee"]', '', '', 'de-AT', :now)""",
+    "INSERT INTO counter (name, value) SELECT 'sequence', 0 WHERE :now IS NOT NULL",
+    "INSERT INTO topic (id, slug, title, added_at) VALUES (1, 'ships', 'Ships', :now)",
+    "INSERT INTO entry_topic (entry_id, topic_id, published) VALUES (1, 1, :now)",
+    "INSERT INTO feed (slug, topic_id, atom_id, added_at, dirty, version, problem)"
+    " VALUES ('all', NULL, 'urn:a', :now, FALSE, 1, ''), ('ships', 1, 'urn:s', :now, FALSE, 1, '')",
+    "INSERT INTO feed_file (path, feed_id, version, etag, last_modified) VALUES ('feeds/all.atom', 1, 1, 'abc', :now)",
 )
 
 

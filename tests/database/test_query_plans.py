@@ -95,7 +95,7 @@ def test_candidates_use_the_sequence_index(full: World) -> None:
 
 def test_the_newest_of_a_topic_use_its_index(full: World) -> None:
     with plans(full.database) as plan:
-        assert len(full.feeds.newest("news", 5)) == 5
+        assert len(full.in_feed("news")) == 50
     used = plan("LIMIT")
     assert "ix_entry_topic_topic_id_published (topic_id=?)" in used
     assert "SCAN entry" not in used
@@ -104,7 +104,7 @@ def test_the_newest_of_a_topic_use_its_index(full: World) -> None:
 
 def test_the_newest_of_all_use_an_index(full: World) -> None:
     with plans(full.database) as plan:
-        assert len(full.feeds.newest("all", 5)) == 5
+        assert len(full.in_feed("all")) == 50
     used = plan("LIMIT")
     assert "ix_entry_state_published (state=?)" in used
     assert "TEMP B-TREE" not in used

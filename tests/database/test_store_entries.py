@@ -154,7 +154,7 @@ def test_feed_only_entries_get_no_number(world: World) -> None:
     world.absorb(article("Old"), feed_only=True)
     world.absorb(article("Old", "Culture"), source="other")
     assert set(world.sequences().values()) == {None}
-    assert [entry.title for entry in world.feeds.newest("news", 9)] == ["Old"]
+    assert world.in_feed("news", 9) == ["Old"]
     number = only(world).number
     world.entries.change_state(number, [EntryState.PUBLIC], EntryState.HIDDEN, "", NOW)
     world.entries.change_state(number, [EntryState.HIDDEN], EntryState.PUBLIC, "", NOW)
@@ -163,7 +163,7 @@ def test_feed_only_entries_get_no_number(world: World) -> None:
 
 def test_scheduled_entries_mature_and_are_numbered_then(world: World) -> None:
     world.absorb(article("Soon", published=NOW + HOUR), article("Now"))
-    assert [entry.title for entry in world.feeds.newest("news", 9)] == ["Now"]
+    assert world.in_feed("news", 9) == ["Now"]
     assert world.entries.mature(NOW) == []
     world.absorb(article("Between"), document="other.md")
     (matured,) = world.entries.mature(NOW + HOUR)
@@ -177,7 +177,7 @@ def test_a_withdrawn_and_restored_entry_keeps_its_number(world: World) -> None:
     number = only(world).number
     withdrawn = world.entries.change_state(number, [EntryState.PUBLIC], EntryState.WITHDRAWN, "wrong", NOW)
     assert (withdrawn.state, withdrawn.reason) == (EntryState.WITHDRAWN, "wrong")
-    assert world.feeds.newest("all", 9) == []
+    assert world.in_feed("all", 9) == []
     with pytest.raises(InputError, match="this entry is withdrawn"):
         world.entries.change_state(number, [EntryState.PUBLIC, EntryState.HELD], EntryState.HIDDEN, "", NOW)
     world.entries.change_state(number, [EntryState.WITHDRAWN], EntryState.PUBLIC, "", NOW)
@@ -454,7 +454,7 @@ def test_two_sources_with_the_same_articles_at_once_make_them_once(
 def publish(world: World) -> None:
     for dirty in world.feeds.dirty():
         file = FeedFile(path=f"{dirty.slug}.atom", version=dirty.version, etag="e", last_modified=NOW)
-        assert world.feeds.replace(dirty, lambda out, file=file: [file])  # type: ignore[misc]
+        assert world.feeds.replace(dirty, [f"{dirty.slug}.atom"], lambda out, file=file: [file])  # type: ignore[misc]
 
 
 def dirty(world: World) -> list[str]:
@@ -482,10 +482,10 @@ def test_only_feeds_of_changed_entries_are_dirty(world: World) -> None:
 
 def test_feeds_list_public_entries_newest_first(world: World) -> None:
     world.absorb(article("Soon", published=NOW + DAY), article("Two", "News", "Culture"), article("One"))
-    assert [entry.title for entry in world.feeds.newest("all", 9)] == ["Two", "One"]
-    assert [entry.title for entry in world.feeds.newest("news", 1)] == ["Two"]
-    assert [entry.title for entry in world.feeds.newest("culture", 9)] == ["Two"]
-    assert world.feeds.newest("nowhere", 9) == []
+    assert world.in_feed("all", 9) == ["Two", "One"]
+    assert world.in_feed("news", 1) == ["Two"]
+    assert world.in_feed("culture", 9) == ["Two"]
+    assert world.in_feed("nowhere", 9) == []
 
 
 def test_files_are_replaced_only_by_a_higher_version(world: World) -> None:
@@ -496,13 +496,13 @@ def test_files_are_replaced_only_by_a_higher_version(world: World) -> None:
     assert (old.id, old.title, old.atom_id) == (new.id, "News", new.atom_id)
     assert new.version > old.version
     file = FeedFile(path="news.atom", version=new.version, etag="new", last_modified=NOW)
-    assert world.feeds.replace(new, lambda out: [file]) is True
+    assert world.feeds.replace(new, ["news.atom"], lambda out: [file]) is True
     assert dirty(world) == ["all"]
 
     def must_not_write(out: object) -> list[FeedFile]:
         raise AssertionError("an older version was written over a newer one")
 
-    assert world.feeds.replace(old, must_not_write) is False
+    assert world.feeds.replace(old, ["news.atom"], must_not_write) is False
     assert world.feeds.files(new.id) == {"news.atom": file}
 
 
@@ -510,7 +510,7 @@ def test_a_feed_that_changed_while_it_was_written_stays_dirty(world: World) -> N
     world.absorb(article("One"))
     old = {feed.slug: feed for feed in world.feeds.dirty()}["news"]
     world.absorb(article("One", summary="Corrected"))
-    assert world.feeds.replace(old, lambda out: []) is True
+    assert world.feeds.replace(old, ["news.atom"], lambda out: []) is True
     world.feeds.refuse(old, "bad")
     assert set(dirty(world)) == {"all", "news"}
     assert world.feeds.problems() == {}
@@ -523,7 +523,7 @@ def test_when_writing_fails_the_row_stays_as_it_was(world: World) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        world.feeds.replace(feed, fails)
+        world.feeds.replace(feed, ["news.atom"], fails)
     assert world.feeds.dirty() == [feed]
     assert world.feeds.files(feed.id) == {}
 
@@ -533,7 +533,7 @@ def test_a_refused_feed_says_why_until_it_is_right(world: World) -> None:
     world.feeds.refuse(feed, "two entries share an id")
     assert world.feeds.problems() == {"all": "two entries share an id"}
     assert world.feeds.dirty() == []
-    assert [known.slug for known in world.feeds.dirty(every=True)] == ["all"]
+    assert [known.slug for known in world.feeds.listed()] == ["all"]
     world.absorb(article("One"))
     publish(world)
     assert world.feeds.problems() == {}

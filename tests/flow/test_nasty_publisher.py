@@ -223,9 +223,8 @@ def test_a_source_that_wants_a_password_gets_it_from_a_file(
 ) -> None:
     newsroom.write()
     publisher.password = "Bearer tide-table"
-    assert [problem.reason for problem in magazine.pickup().rejected][:1] == [
-        "wants a password (401); set its headers (source magazine)"
-    ]
+    reasons = [problem.reason for problem in magazine.pickup().rejected]
+    assert "wants a password (401); set its headers (source magazine)" in reasons
     (magazine.folder / "token.txt").write_text("Bearer tide-table\n")
     header = 'headers = {Authorization = "file:token.txt"}\n'
     magazine.configure(digest=magazine.digest.replace('kind = "feed"\n', f'kind = "feed"\n{header}'))

@@ -7,6 +7,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.errors import InputError, StorageError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports.pickup import FoundFile
@@ -111,7 +112,10 @@ def _found(path: Path, name: str, stat: os.stat_result, now: datetime) -> FoundF
 
 
 class PublicFolder:
-    """ports.FeedFiles: ``public/``. A reader of the folder sees the old file or the new one, never a part."""
+    """ports.FeedFiles: ``public/``. A reader of the folder sees the old file or the new one, never a part.
+
+    Beside each document lie its compressed forms, which web servers send as they are.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -123,21 +127,43 @@ class PublicFolder:
         except OSError:
             return False
 
-    def write(self, path: str, data: bytes, modified: datetime) -> None:
+    def is_out(self, path: str, modified: datetime) -> bool:
+        """Whether a document of this time is out; its bytes are not looked at."""
+        try:
+            status = os.stat(self._folder / path)
+        except OSError:
+            return False
+        return status.st_mtime == modified.timestamp() and status.st_size > 0
+
+    def write(self, path: str, packed: Packed, modified: datetime) -> None:
         target = self._folder / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.chmod(temporary, 0o644)
-                os.utime(temporary, (modified.timestamp(), modified.timestamp()))
-                os.replace(temporary, target)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            for suffix, data in packed.codings.items():
+                _replace(target.with_name(target.name + suffix), data, modified)
+            _replace(target, packed.plain, modified)  # last: whoever sees it finds the others there
         except OSError as error:
             raise StorageError(f"{target}: cannot be written: {error.strerror}; the last good file stays") from error
+
+    def remove(self, path: str) -> None:
+        target = self._folder / path
+        try:
+            for each in (target, *target.parent.glob(f"{target.name}.*")):
+                each.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be removed: {error.strerror}") from error
+
+
+def _replace(target: Path, data: bytes, modified: datetime) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.utime(temporary, (modified.timestamp(), modified.timestamp()))
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

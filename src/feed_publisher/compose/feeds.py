@@ -73,7 +73,8 @@ class _Media(BaseEntryExtension):  # type: ignore[misc]
         self._add_image(entry)
         for file in self.item.enclosures[1:]:
             size = {"fileSize": str(file.length)} if file.length else {}
-            etree.SubElement(entry, _name("media", "content"), url=legal(file.url), type=legal(file.type), **size)
+            of_file = {"url": legal(file.url), "type": legal(file.type), **size}
+            etree.SubElement(entry, _name("media", "content"), of_file)
         _add(entry, "atom", "updated", self.item.updated.isoformat())  # RSS itself cannot tell of a correction
         return entry
 
@@ -105,7 +106,7 @@ class _History(BaseExtension):  # type: ignore[misc]
     def extend_rss(self, rss: Any) -> Any:
         (channel,) = rss
         for link in self.links:
-            etree.SubElement(channel, _name("atom", "link"), **link)
+            etree.SubElement(channel, _name("atom", "link"), link)
         self._mark(channel)
         return rss
 

@@ -61,6 +61,13 @@ class Site(Section):
     privacy_url: HttpUrl = ""
     """Linked in every mail, on every page and beside the sign-up form."""
 
+    logo: HttpUrl = ""
+    """The address of a picture that stands for the site, PNG or JPEG; shown by feed readers."""
+
+    feeds: Literal["full", "summary"] = "full"
+    """What the usual form of feeds holds: whole articles where they are known, or summaries. The other one is at
+    the same address with ".summary" or ".full" before the extension."""
+
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5b70"
     """The one colour of pages and mails, as #rrggbb."""
 
@@ -227,6 +234,19 @@ class Topic(Section):
     """Shown to readers; the heading that finds it."""
 
 
+class NamedFeed(Section):
+    """[[feeds]]; a feed of several topics"""
+
+    slug: Slug
+    """Its address: /feeds/SLUG.atom."""
+
+    title: Title
+    """Shown to readers."""
+
+    topics: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    """Slugs of the topics whose articles it has."""
+
+
 class Digest(Section):
     """[[digests]]"""
 
@@ -290,11 +310,12 @@ class Settings(BaseSettings):
     fetch: Fetch = Fetch()
     sources: tuple[Source, ...] = ()
     topics: tuple[Topic, ...] = ()
+    feeds: tuple[NamedFeed, ...] = ()
     digests: tuple[Digest, ...] = ()
 
     @model_validator(mode="after")
     def _slugs_are_unique(self) -> Settings:
-        for section in ("sources", "topics", "digests"):
+        for section in ("sources", "topics", "feeds", "digests"):
             slugs = [item.slug for item in getattr(self, section)]
             double = next((slug for slug in slugs if slugs.count(slug) > 1), None)
             if double:

@@ -134,6 +134,14 @@ class TopicRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorRef:
+    """An author as pages mention them."""
+
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A stored entry with its latest revision.
 

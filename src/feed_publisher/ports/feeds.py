@@ -7,19 +7,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from feed_publisher.compose.packing import Packed
+from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirtyFeed:
-    """A feed to be written; ``title`` is None for the feed of all entries."""
+class Feed:
+    """A feed as it stands now. ``slug`` is its address below ``feeds/``, without form and extension.
+
+    ``title``: of its topic or its own, the author's name, the language's code; "" for the feed of all entries.
+    ``both_forms``: somebody reads the form that is not the site's usual one too. ``version`` rises with each change.
+    """
 
     id: int
+    kind: FeedKind
     slug: str
-    title: str | None
+    title: str
     atom_id: str
     version: int
     added_at: datetime
+    both_forms: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPage:
+    """An archive page that is to be written; ``older`` is the number of the page before it, 0 for none."""
+
+    feed: Feed
+    number: int
+    version: int
+    older: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +50,57 @@ class FeedFile:
     last_modified: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The entries of a live document, newest first; ``older``: the number of the newest archive page, 0 for none."""
+
+    entries: tuple[Entry, ...]
+    older: int
+
+
+WriteFiles = Callable[[dict[str, FeedFile]], list[FeedFile]]
+"""Given those of the files that are out, writes what has changed and says what it wrote."""
+
+
 class FeedStore(Protocol):
     """Which feeds are dirty and which bytes are out."""
 
-    def dirty(self, every: bool = False) -> list[DirtyFeed]: ...
-    def newest(self, slug: str, limit: int) -> list[Entry]: ...
-    def replace(self, dirty: DirtyFeed, write: Callable[[dict[str, FeedFile]], list[FeedFile]]) -> bool: ...
-    def refuse(self, dirty: DirtyFeed, problem: str) -> None: ...
-    def problems(self) -> dict[str, str]: ...
+    def dirty(self) -> list[Feed]: ...
+    def find(self, slugs: Sequence[str]) -> list[Feed]: ...
+    def listed(self) -> list[Feed]:
+        """Those that are written without being asked for: of all entries, of topics, named ones."""
+        ...
+
+    def seal(self, feed: Feed, most: int) -> None:
+        """Move what a live document has too many of into archive pages."""
+        ...
+
+    def live(self, feed: Feed) -> Live: ...
+    def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]: ...
+    def of_page(self, page: FeedPage, limit: int) -> list[Entry]: ...
+    def part(self, page: FeedPage) -> None:
+        """Part a page that has grown too large; the parts are dirty."""
+        ...
+
+    def out(self, paths: Sequence[str]) -> dict[str, FeedFile]: ...
+    def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
+        """Let ``write`` replace these files under the feed's lock; False when newer ones are out already."""
+        ...
+
+    def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None: ...
+    def drop(self, feed: Feed) -> list[str]:
+        """Forget a feed that is gone; the paths of its files."""
+        ...
+
+    def all_dirty(self) -> None: ...
+    def out_since(self, moment: datetime | None) -> dict[str, list[FeedFile]]:
+        """Files by the slug of their feed, of those written since then by whatever process; all without a moment."""
+        ...
+
+    def make(self, slug: str, both_forms: bool, now: datetime) -> bool:
+        """Make a feed that somebody asks for, if there is what it would hold; whether it is there now."""
+        ...
+
     def depend_on(self, settings: str) -> bool:
         """All feeds are dirty when what they take from the settings has changed since the last call; whether it has."""
         ...
@@ -49,7 +110,9 @@ class FeedFiles(Protocol):
     """The folder ``public/``."""
 
     def matches(self, path: str, data: bytes) -> bool: ...
-    def write(self, path: str, data: bytes, modified: datetime) -> None: ...
+    def is_out(self, path: str, modified: datetime) -> bool: ...
+    def write(self, path: str, packed: Packed, modified: datetime) -> None: ...
+    def remove(self, path: str) -> None: ...
 
 
 RenderFeed = Callable[[FeedDocument, FeedFormat], bytes]

@@ -1,42 +1,29 @@
-"""Publish: render the feeds that changed, check them, and replace the files of those whose bytes differ."""
+"""Publish: render the feeds that changed, check them, and replace the files of those whose bytes differ.
+
+Live documents come first, which readers poll; then archive pages. What another process has published is brought into
+this one's folder, so that every node answers with the same bytes.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from feed_publisher.compose.packing import Packed
+from feed_publisher.domain.archive import LIVE_LARGE, LIVE_MOST, PAGE_MOST, FeedKind
 from feed_publisher.domain.errors import FeedError
-from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem, Problem
-from feed_publisher.ports.feeds import DirtyFeed, FeedFile, FeedFiles, FeedStore, RenderFeed, RenderOutline
-
-LIMITS = (50, 35, 20)
-"""Entries in a live document: the first of these that keeps it within SIZE, else the last."""
+from feed_publisher.domain.model import FeedDocument, FeedFormat, Problem
+from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderFeed, RenderOutline
+from feed_publisher.services.feeddocument import FeedSite, feed_paths, live_document, page_document
 
 SIZE = 250_000
 """Bytes. The JSON Feed specification calls this size fine, and readers poll often."""
 
+PAGES = 50
+"""Archive pages that are read at a time."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedSite:
-    """What feeds take from the settings."""
-
-    title: str
-    base_url: str
-    language: str
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.title}\n{self.base_url}\n{self.language}"
-
-    def page_url(self, feed: DirtyFeed) -> str:
-        """The page for people that belongs to a feed."""
-        return f"{self.base_url}/" if feed.title is None else f"{self.base_url}/topics/{feed.slug}"
-
-    def entry_url(self, entry: Entry) -> str:
-        """The article's own address, else our page for it."""
-        return entry.link or f"{self.base_url}/entries/{entry.key}"
+OUTLINE = "feeds.opml"
 
 
 @dataclass(slots=True)
@@ -48,131 +35,164 @@ class PublishReport:
     problems: list[Problem] = field(default_factory=list)
 
 
-def publish(
-    feeds: FeedStore,
-    files: FeedFiles,
-    site: FeedSite,
-    render: RenderFeed,
-    check: Callable[[bytes, FeedFormat], None],
-    outline: RenderOutline,
-    now: datetime,
-    every: bool = False,
-) -> PublishReport:
-    """Write the dirty feeds (or every feed). One that would not validate keeps its last good files."""
-    report = PublishReport()
-    anew = feeds.depend_on(site.fingerprint) or every
-    for dirty in feeds.dirty(every):
+@dataclass(slots=True)
+class Publisher:
+    """Keeps one process's ``public/`` as the database says it is. ``seen``: up to when the files are known to be right;
+    None at first, when all are looked at.
+    """
+
+    feeds: FeedStore
+    files: FeedFiles
+    site: FeedSite
+    render: RenderFeed
+    check: Callable[[bytes, FeedFormat], None]
+    outline: RenderOutline
+    seen: datetime | None = None
+
+    def publish(self, now: datetime, every: bool = False, pages: int | None = None) -> PublishReport:
+        """Write the dirty feeds (or every feed) and at most so many archive pages.
+
+        One that would not validate keeps its last good files.
+        """
+        report = PublishReport()
+        anew = self.feeds.depend_on(self.site.fingerprint) or every or self.seen is None
+        if every:
+            self.feeds.all_dirty()
+        for feed in self.feeds.dirty():
+            anew = self._publish(feed, report, now) or anew
+        self._publish_pages(pages, report, now)
+        self._bring_in(report, now)
+        if anew:
+            self._write_outline(report, now)
+        return report
+
+    def publish_one(self, slug: str, now: datetime) -> PublishReport:
+        """One feed and its archive, at once: somebody is waiting for it."""
+        report = PublishReport()
+        for feed in self.feeds.find([slug]):
+            self._publish(feed, report, now)
+        for page in self.feeds.dirty_pages(PAGES, slug):
+            self._publish_page(page, report, now)
+        return report
+
+    # --- live documents
+
+    def _publish(self, feed: Feed, report: PublishReport, now: datetime) -> bool:
+        """Whether the list of feeds has changed."""
+        if feed.kind is FeedKind.GONE:
+            for path in self.feeds.drop(feed):
+                self.files.remove(path)
+            return True
         try:
-            rendered = _render(dirty, feeds, site, render, check)
+            rendered = self._live(feed)
         except FeedError as error:
-            feeds.refuse(dirty, str(error))
-            report.problems.append(Problem(where=f"feeds/{dirty.slug}", reason=str(error)))
-            continue
-        anew = _replace(dirty, rendered, feeds, files, report, now) or anew
-    if anew:
-        _write_outline(feeds, files, site, outline, report, now)
-    return report
+            self.feeds.refuse(feed, str(error))
+            report.problems.append(Problem(where=f"feeds/{feed.slug}", reason=str(error)))
+            return False
+        return self._replace(feed, rendered, report, now)
 
+    def _live(self, feed: Feed) -> dict[str, bytes]:
+        """The bytes of a feed by path. Entries that are too many, or too large together, go into its archive."""
+        self.feeds.seal(feed, LIVE_MOST)
+        live = self.feeds.live(feed)
+        rendered = self._rendered(feed.slug, live_document(feed, live.entries, live.older, self.site, False))
+        if len(live.entries) >= LIVE_LARGE and max(map(len, rendered.values())) > SIZE:
+            self.feeds.seal(feed, LIVE_LARGE - 1)
+            live = self.feeds.live(feed)
+            rendered = self._rendered(feed.slug, live_document(feed, live.entries, live.older, self.site, False))
+        if feed.both_forms:
+            other = live_document(feed, live.entries, live.older, self.site, True)
+            rendered |= self._rendered(f"{feed.slug}.{self.site.other_form}", other)
+        return rendered
 
-def _write_outline(
-    feeds: FeedStore,
-    files: FeedFiles,
-    site: FeedSite,
-    outline: RenderOutline,
-    report: PublishReport,
-    now: datetime,
-) -> None:
-    """The list of all feeds, for importing them into a reader at once."""
-    rows = [
-        (each.title or site.title, site.page_url(each), f"{site.base_url}/feeds/{each.slug}.{FeedFormat.ATOM}")
-        for each in feeds.dirty(every=True)
-    ]
-    data = outline(site.title, rows)
-    if files.matches("feeds.opml", data):
-        report.unchanged += 1
-    else:
-        files.write("feeds.opml", data, now.replace(microsecond=0))
-        report.written.append("feeds.opml")
+    def _rendered(self, name: str, document: FeedDocument) -> dict[str, bytes]:
+        """Raises FeedError when any format would not be valid."""
+        rendered = {path: (format, self.render(document, format)) for format, path in feed_paths(name).items()}
+        for format, data in rendered.values():
+            self.check(data, format)
+        return {path: data for path, (_, data) in rendered.items()}
 
+    # --- archive pages
 
-def _render(
-    dirty: DirtyFeed,
-    feeds: FeedStore,
-    site: FeedSite,
-    render: RenderFeed,
-    check: Callable[[bytes, FeedFormat], None],
-) -> dict[str, bytes]:
-    entries = feeds.newest(dirty.slug, LIMITS[0])
-    rendered: dict[FeedFormat, bytes] = {}
-    for limit in LIMITS:
-        document = feed_document(dirty, entries[:limit], site)
-        rendered = {format: render(document, format) for format in FeedFormat}
-        if max(len(data) for data in rendered.values()) <= SIZE:
-            break
-    for format, data in rendered.items():
-        check(data, format)
-    return {f"feeds/{dirty.slug}.{format}": data for format, data in rendered.items()}
+    def _publish_pages(self, most: int | None, report: PublishReport, now: datetime) -> None:
+        left = most
+        while left is None or left > 0:
+            pages = self.feeds.dirty_pages(PAGES if left is None else min(PAGES, left))
+            for page in pages:
+                self._publish_page(page, report, now)
+            if len(pages) < PAGES:
+                return
+            left = None if left is None else left - len(pages)
 
+    def _publish_page(self, page: FeedPage, report: PublishReport, now: datetime) -> None:
+        entries = self.feeds.of_page(page, PAGE_MOST + 1)
+        if len(entries) > PAGE_MOST:
+            self.feeds.part(page)  # its parts are dirty and come in their turn
+            return
+        name = f"{page.feed.slug}/{page.number}"
+        try:
+            rendered = self._rendered(name, page_document(page, entries, self.site))
+        except FeedError as error:
+            self.feeds.refuse(page.feed, str(error), page)
+            report.problems.append(Problem(where=f"feeds/{name}", reason=str(error)))
+            return
+        self._replace(page.feed, rendered, report, now, page)
 
-def feed_document(dirty: DirtyFeed, entries: list[Entry], site: FeedSite) -> FeedDocument:
-    """All that the bytes of a feed depend on."""
-    items = tuple(_item(entry, site) for entry in entries)
-    base = site.base_url
-    return FeedDocument(
-        id=dirty.atom_id,
-        title=site.title if dirty.title is None else f"{dirty.title} – {site.title}",
-        subtitle=f"All articles of {site.title}" if dirty.title is None else f"{site.title}: {dirty.title}",
-        page_url=site.page_url(dirty),
-        urls={format: f"{base}/feeds/{dirty.slug}.{format}" for format in FeedFormat},
-        language=site.language,
-        updated=max((item.updated for item in items), default=dirty.added_at),
-        items=items,
-    )
+    # --- files
 
+    def _replace(
+        self, feed: Feed, rendered: dict[str, bytes], report: PublishReport, now: datetime, page: FeedPage | None = None
+    ) -> bool:
+        """Whether it is out for the first time."""
+        known = self.feeds.out(list(rendered))
+        packed = {path: Packed(data) for path, data in rendered.items()}
+        changed = {path: each for path, each in packed.items() if not self._is_out(path, each, known.get(path))}
+        for each in changed.values():
+            _ = each.codings  # compressed now, not while the database waits
 
-def _item(entry: Entry, site: FeedSite) -> FeedItem:
-    return FeedItem(
-        id=entry.id,
-        url=site.entry_url(entry),
-        title=entry.title,
-        authors=entry.authors,
-        summary=entry.summary,
-        content_html=entry.content_html,
-        published=entry.published,
-        updated=entry.updated,
-        topics=entry.topics,
-        language=entry.language,
-    )
+        def write(out: dict[str, FeedFile]) -> list[FeedFile]:
+            return [self._write(path, each, out.get(path), feed.version, now) for path, each in changed.items()]
 
+        if self.feeds.replace(feed, list(rendered), write, page):
+            report.unchanged += len(rendered) - len(changed)
+            report.written += changed
+        return not known
 
-def _replace(
-    dirty: DirtyFeed,
-    rendered: dict[str, bytes],
-    feeds: FeedStore,
-    files: FeedFiles,
-    report: PublishReport,
-    now: datetime,
-) -> bool:
-    """Whether the feed is out for the first time."""
-    first = False
+    def _is_out(self, path: str, packed: Packed, known: FeedFile | None) -> bool:
+        return known is not None and known.etag == packed.etag and self.files.matches(path, packed.plain)
 
-    def write(out: dict[str, FeedFile]) -> list[FeedFile]:
-        nonlocal first
-        first, written = not out, []
-        for path, data in rendered.items():
-            etag = hashlib.sha256(data).hexdigest()[:32]
-            before = out.get(path)
-            if before is not None and before.etag == etag and files.matches(path, data):
-                report.unchanged += 1
-                continue
-            modified = _last_modified(before, etag, now)
-            files.write(path, data, modified)
-            report.written.append(path)
-            written.append(FeedFile(path=path, version=dirty.version, etag=etag, last_modified=modified))
-        return written
+    def _write(self, path: str, packed: Packed, before: FeedFile | None, version: int, now: datetime) -> FeedFile:
+        modified = _last_modified(before, packed.etag, now)
+        self.files.write(path, packed, modified)
+        return FeedFile(path=path, version=version, etag=packed.etag, last_modified=modified)
 
-    feeds.replace(dirty, write)
-    return first
+    def _bring_in(self, report: PublishReport, now: datetime) -> None:
+        """Write the files that another process has published, or that somebody has deleted."""
+        wrong = [
+            slug
+            for slug, files in self.feeds.out_since(self.seen).items()
+            if not all(self.files.is_out(file.path, file.last_modified) for file in files)
+        ]
+        if wrong:
+            self._restore(wrong, report, now)
+        self.seen = now - timedelta(minutes=1)  # clocks of other machines may differ a little
+
+    def _restore(self, slugs: Sequence[str], report: PublishReport, now: datetime) -> None:
+        for feed in self.feeds.find(slugs):
+            self._publish(feed, report, now)
+
+    def _write_outline(self, report: PublishReport, now: datetime) -> None:
+        """The list of the feeds that everybody may like, for importing them into a reader at once."""
+        rows = [
+            (each.title or self.site.title, self.site.page_url(each), self.site.feed_urls(each.slug)[FeedFormat.ATOM])
+            for each in self.feeds.listed()
+        ]
+        data = self.outline(self.site.title, rows)
+        if self.files.matches(OUTLINE, data):
+            report.unchanged += 1
+        else:
+            self.files.write(OUTLINE, Packed(data), now.replace(microsecond=0))
+            report.written.append(OUTLINE)
 
 
 def _last_modified(before: FeedFile | None, etag: str, now: datetime) -> datetime:

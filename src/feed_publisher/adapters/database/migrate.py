@@ -11,9 +11,10 @@ from sqlalchemy import Connection, inspect, text
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import counter, feed, secret
+from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.errors import ForeignDatabaseError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Known here so that opening a current database does not import Alembic (0.8 s)."""
 
 
@@ -60,8 +61,8 @@ def _upgrade(connection: Connection) -> None:
 
 def _first_rows(connection: Connection, now: datetime) -> None:
     connection.execute(counter.insert(), {"name": "sequence", "value": 0})
-    all_entries = {"slug": "all", "atom_id": f"urn:uuid:{uuid.uuid4()}", "dirty": True, "version": 1, "added_at": now}
-    connection.execute(feed.insert(), all_entries)
+    all_entries = {"slug": "all", "kind": FeedKind.ALL, "dirty": True, "version": 1, "added_at": now}
+    connection.execute(feed.insert(), all_entries | {"atom_id": f"urn:uuid:{uuid.uuid4()}"})
     connection.execute(
         secret.insert(),
         [

@@ -187,7 +187,9 @@ entry = Table(
     Column("updated", Utc, nullable=False),
     Column("first_seen", Utc, nullable=False),
     Column("revision_id", Id),
+    Column("lang", String(8), nullable=False, server_default=""),
     Index("ix_entry_state_published", "state", "published", "id"),
+    Index("ix_entry_lang_state_published", "lang", "state", "published", "id"),
     Index("ix_entry_source_id_published", "source_id", "published"),
     Index("ix_entry_source_id_first_seen", "source_id", "first_seen"),
 )
@@ -234,12 +236,36 @@ entry_topic = Table(
     Index("ix_entry_topic_topic_id_published", "topic_id", "published", "entry_id"),
 )
 
+author = Table(
+    "author",
+    metadata,
+    _id(),
+    Column("slug", String(80), nullable=False, unique=True),
+    Column("name", String(500), nullable=False),
+    Column("heading", String(500), nullable=False, unique=True),
+    Column("added_at", Utc, nullable=False),
+)
+
+entry_author = Table(
+    "entry_author",
+    metadata,
+    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
+    Column("author_id", Id, ForeignKey("author.id"), primary_key=True),
+    Column("published", Utc, nullable=False),
+    Index("ix_entry_author_author_id_published", "author_id", "published", "entry_id"),
+)
+
 feed = Table(
     "feed",
     metadata,
     _id(),
-    Column("slug", String(80), nullable=False, unique=True),
-    Column("topic_id", Id, ForeignKey("topic.id")),
+    Column("slug", String(720), nullable=False, unique=True),
+    Column("kind", String(12), nullable=False, server_default="topic", index=True),
+    Column("title", String(500), nullable=False, server_default=""),
+    Column("topic_id", Id, ForeignKey("topic.id"), index=True),
+    Column("author_id", Id, ForeignKey("author.id"), index=True),
+    Column("lang", String(8), nullable=False, server_default=""),
+    Column("both_forms", Boolean, nullable=False, server_default=false()),
     Column("atom_id", String(60), nullable=False),
     Column("added_at", Utc, nullable=False),
     Column("dirty", Boolean, nullable=False, index=True),
@@ -247,14 +273,35 @@ feed = Table(
     Column("problem", Text, nullable=False, default=""),
 )
 
+feed_topic = Table(
+    "feed_topic",
+    metadata,
+    Column("feed_id", Id, ForeignKey("feed.id"), primary_key=True),
+    Column("topic_id", Id, ForeignKey("topic.id"), primary_key=True, index=True),
+)
+
+feed_page = Table(
+    "feed_page",
+    metadata,
+    _id(),
+    Column("feed_id", Id, ForeignKey("feed.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("published", Utc, nullable=False),
+    Column("entry_id", Id, nullable=False),
+    Column("dirty", Boolean, nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    UniqueConstraint("feed_id", "number"),
+    Index("ix_feed_page_feed_id_published", "feed_id", "published", "entry_id"),
+)
+
 feed_file = Table(
     "feed_file",
     metadata,
-    Column("path", String(200), primary_key=True),
-    Column("feed_id", Id, ForeignKey("feed.id"), nullable=False),
+    Column("path", String(760), primary_key=True),
+    Column("feed_id", Id, ForeignKey("feed.id"), nullable=False, index=True),
     Column("version", BigInteger, nullable=False),
     Column("etag", String(80), nullable=False),
-    Column("last_modified", Utc, nullable=False),
+    Column("last_modified", Utc, nullable=False, index=True),
 )
 
 digest = Table(

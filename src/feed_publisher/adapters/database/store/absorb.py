@@ -17,11 +17,13 @@ from feed_publisher.adapters.database.schema import (
     listing,
     source_document,
 )
+from feed_publisher.adapters.database.store.authors import credit
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.feeds import mark_dirty
+from feed_publisher.adapters.database.store.members import mark_dirty
 from feed_publisher.adapters.database.store.sequence import make_mailable
 from feed_publisher.adapters.database.store.topics import ensure_topics
 from feed_publisher.domain.dates import distinct_update, publication_dates
+from feed_publisher.domain.language import primary_language
 from feed_publisher.domain.model import Draft, EntryState
 from feed_publisher.domain.recognition import Decision, Verb
 from feed_publisher.ports.pickup import Absorbed, SourceDocument
@@ -38,19 +40,23 @@ def absorb(
     document: SourceDocument | None,
     decisions: Sequence[Decision],
     now: datetime,
-    deleted: Collection[int] = (),
+    deleted: Collection[int],
+    language: str,
 ) -> Absorbed:
-    """Store new entries, revisions, keys and topics; number what became mailable; mark its feeds dirty.
+    """Store new entries, revisions, keys, topics and authors; number what became mailable; mark its feeds dirty.
 
-    ``deleted``: numbers of entries that the source says it has deleted; what the document lists is not.
+    ``deleted``: numbers of entries that the source says it has deleted; what the document lists is not. ``language``:
+    that of entries that do not say theirs.
     """
     fresh = [d for d in decisions if d.known is None]
     changed = [d for d in decisions if d.verb is Verb.CHANGE]
     known = [(d.known.number, d) for d in decisions if d.known]
-    added = _add_entries(connection, source_id, fresh, now)
-    for number, decision in known:
-        if decision.verb is Verb.CHANGE:
-            _revise(connection, number, decision.draft, now)
+    added = _add_entries(connection, source_id, fresh, now, language)
+    revised = [(number, decision) for number, decision in known if decision.verb is Verb.CHANGE]
+    mark_dirty(connection, [number for number, _ in revised])  # of those, too, that will have them no longer
+    for number, decision in revised:
+        _revise(connection, number, decision.draft, now, language)
+    credit(connection, [(number, d.draft.authors) for number, d in added + revised], now)
     moved = [number for number, d in known if d.known and _move_link(connection, number, d)]
     _store_keys(connection, added + known)
     retagged = _tag(connection, added + known, now)
@@ -74,13 +80,14 @@ def absorb(
 
 
 def _add_entries(
-    connection: Connection, source_id: int, decisions: Sequence[Decision], now: datetime
+    connection: Connection, source_id: int, decisions: Sequence[Decision], now: datetime, language: str
 ) -> list[Numbered]:
     """Insert from the oldest up, so that numbers rise with age order; returned in listing order."""
     if not decisions:
         return []
     dates = publication_dates([d.draft for d in decisions], now, _taken(connection, source_id, now, len(decisions)))
-    rows = [_entry_row(decision, source_id, date, now) for decision, date in zip(decisions, dates, strict=True)]
+    dated = zip(decisions, dates, strict=True)
+    rows = [_entry_row(decision, source_id, date, now, language) for decision, date in dated]
     rows.reverse()
     inserted = connection.execute(entry.insert().returning(entry.c.id, sort_by_parameter_order=True), rows)
     numbers = [int(number) for number in inserted.scalars()][::-1]
@@ -107,7 +114,7 @@ def _taken(connection: Connection, source_id: int, now: datetime, count: int) ->
     return set(connection.execute(query).scalars())
 
 
-def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime) -> dict[str, Any]:
+def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime, language: str) -> dict[str, Any]:
     key = str(uuid.uuid4())
     state = EntryState.SCHEDULED if date > now else EntryState.PUBLIC
     return {
@@ -121,6 +128,7 @@ def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime
         "published": date,
         "updated": date,
         "first_seen": now,
+        "lang": primary_language(decision.draft.language or language),
     }
 
 
@@ -136,10 +144,11 @@ def _revision_row(number: int, draft: Draft, now: datetime) -> dict[str, Any]:
     }
 
 
-def _revise(connection: Connection, number: int, draft: Draft, now: datetime) -> None:
+def _revise(connection: Connection, number: int, draft: Draft, now: datetime, language: str) -> None:
     query = entry_revision.insert().returning(entry_revision.c.id)
     revision = connection.execute(query, _revision_row(number, draft, now)).scalar_one()
-    values = {"revision_id": revision, "updated": distinct_update(now, number)}
+    lang = primary_language(draft.language or language)
+    values = {"revision_id": revision, "updated": distinct_update(now, number), "lang": lang}
     connection.execute(update(entry).where(entry.c.id == number).values(values))
 
 

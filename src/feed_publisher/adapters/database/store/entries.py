@@ -26,11 +26,12 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.absorb import absorb
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing
-from feed_publisher.adapters.database.store.feeds import mark_dirty
+from feed_publisher.adapters.database.store.members import mark_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sequence import make_mailable
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.identity import Key, KeyKind
+from feed_publisher.domain.language import primary_language
 from feed_publisher.domain.model import Entry, EntryState, Problem
 from feed_publisher.domain.recognition import Known, Listed
 from feed_publisher.ports.pickup import Absorbed, CarriedBy, Decide, Page, SourceDocument
@@ -41,10 +42,11 @@ _HIGHEST_KEY = _LOWEST_KEY.replace("0", "f")
 
 
 class SqlEntryStore:
-    """ports.EntryStore on SQL."""
+    """ports.EntryStore on SQL. ``language``: that of entries that do not say theirs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, language: str = "en") -> None:
         self._database = database
+        self._language = language
 
     def add_source(self, slug: str, kind: str, now: datetime) -> bool:
         first = source.c.first_read_at.is_(None)
@@ -55,6 +57,15 @@ class SqlEntryStore:
         with self._database.write() as connection:
             insert_if_missing(connection, source, {"slug": slug, "kind": kind, "added_at": now})
         return True
+
+    def settle_languages(self) -> None:
+        """Entries of older versions, which did not note the language of the site, get it now."""
+        unknown = entry.c.lang == ""
+        with self._database.read() as connection:
+            if connection.execute(select(entry.c.id).where(unknown).limit(1)).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(update(entry).where(unknown).values(lang=primary_language(self._language)))
 
     def end_first_contact(self, slug: str, now: datetime) -> None:
         with self._database.write() as connection:
@@ -94,7 +105,7 @@ class SqlEntryStore:
             number = connection.execute(locked).scalar_one()
             decisions = decide(*recall(connection, keys, number, document.name if document else None))
             deleted = set(find(connection, withdrawn).values())
-            absorbed = absorb(connection, number, document, decisions, now, deleted)
+            absorbed = absorb(connection, number, document, decisions, now, deleted, self._language)
             values = {"picked_up_at": now, "read_at": now} | ({"newest_at": now} if absorbed.new else {})
             connection.execute(update(source).where(source.c.id == number).values(values))
             return absorbed

@@ -1,28 +1,34 @@
-"""Which feeds are dirty, what they contain, and which bytes are out."""
+"""Which feeds are dirty, what they and their archive pages contain, and which bytes are out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
-from feed_publisher.adapters.database.engine import Database
-from feed_publisher.adapters.database.schema import entry, entry_topic, fact, feed, feed_file, topic
-from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.engine import Database, lock_site
+from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
+from feed_publisher.adapters.database.schema import feed as feed_table
+from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.making import Named, declare_feeds, is_declared, make_feed
+from feed_publisher.adapters.database.store.members import (
+    Place,
+    above,
+    mark_all_dirty,
+    newest_first,
+    oldest_first,
+    places,
+    up_to,
+)
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
-from feed_publisher.domain.model import Entry, EntryState
-from feed_publisher.ports.feeds import DirtyFeed, FeedFile
+from feed_publisher.domain.archive import LIVE_MOST, FeedKind, page_sizes, part_sizes
+from feed_publisher.domain.model import Entry
+from feed_publisher.ports.feeds import Feed, FeedFile, FeedPage, Live, WriteFiles
 
-
-def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
-    """The feeds of these entries are to be written, in the transaction that changed them."""
-    # First the one feed that all changes touch: two transactions then never wait for each other's feeds.
-    connection.execute(select(feed.c.id).where(feed.c.slug == "all").with_for_update())
-    for chunk in chunks(entries, 500):
-        topics = select(entry_topic.c.topic_id).where(entry_topic.c.entry_id.in_(chunk))
-        query = update(feed).where(or_(feed.c.topic_id.in_(topics), feed.c.slug == "all"))
-        connection.execute(query.values(dirty=True, version=feed.c.version + 1))
+_SETTINGS = "feed settings"
+_LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED)
 
 
 class SqlFeedStore:
@@ -31,93 +37,273 @@ class SqlFeedStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def dirty(self, every: bool = False) -> list[DirtyFeed]:
-        query = select(feed, topic.c.title).outerjoin(topic, topic.c.id == feed.c.topic_id).order_by(feed.c.id)
+    def dirty(self) -> list[Feed]:
+        return self._feeds(feed_table.c.dirty.is_(True))
+
+    def find(self, slugs: Sequence[str]) -> list[Feed]:
+        return self._feeds(feed_table.c.slug.in_(slugs))
+
+    def listed(self) -> list[Feed]:
+        return self._feeds(feed_table.c.kind.in_(_LISTED))
+
+    def _feeds(self, condition: Any) -> list[Feed]:
         with self._database.read() as connection:
-            rows = connection.execute(query if every else query.where(feed.c.dirty.is_(True)))
+            return [_feed(row) for row in connection.execute(_rows().where(condition).order_by(feed_table.c.id))]
+
+    # --- what is in them
+
+    def live(self, feed: Feed) -> Live:
+        with self._database.read() as connection:
+            newest = _newest_page(connection, feed.id)
+            query = newest_first(above(places(_row(connection, feed.id)), _place(newest)))
+            # Without pages yet there may be many: the first of them are the live document all the same.
+            entries = _entries(connection, query.limit(LIVE_MOST))
+            return Live(entries=tuple(entries), older=newest.number if newest else 0)
+
+    def seal(self, feed: Feed, most: int) -> None:
+        with self._database.read() as connection:
+            newest = _place(_newest_page(connection, feed.id))
+            query = above(places(_row(connection, feed.id)), newest).limit(most + 1)
+            if len(connection.execute(query).all()) <= most:
+                return
+        with self._database.write() as connection:
+            _lock(connection, feed.id)
+            newest = _place(_newest_page(connection, feed.id))
+            query = oldest_first(above(places(_row(connection, feed.id)), newest))
+            rows = [(row.published, row.entry_id) for row in connection.execute(query)]
+            _add_pages(connection, feed.id, _ends(rows, page_sizes(len(rows), most)))
+
+    def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]:
+        """Newest first: readers walk back from the live document."""
+        with self._database.read() as connection:
+            query = _rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
+            query = query.join(feed_page, feed_page.c.feed_id == feed_table.c.id).where(feed_page.c.dirty.is_(True))
+            query = query if feed is None else query.where(feed_table.c.slug == feed)
+            ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc()).limit(limit)
             return [
-                DirtyFeed(
-                    id=row.id,
-                    slug=row.slug,
-                    title=row.title,
-                    atom_id=row.atom_id,
-                    version=row.version,
-                    added_at=row.added_at,
-                )
-                for row in rows
+                FeedPage(feed=_feed(row), number=row.number, version=row.page_version, older=row.older or 0)
+                for row in connection.execute(ordered)
             ]
 
-    def newest(self, slug: str, limit: int) -> list[Entry]:
-        """The public entries of a feed, newest first."""
+    def of_page(self, page: FeedPage, limit: int) -> list[Entry]:
         with self._database.read() as connection:
-            return load_entries(connection, _newest(slug).limit(limit))
+            query = newest_first(_range(connection, page))
+            return _entries(connection, query.limit(limit))
+
+    def part(self, page: FeedPage) -> None:
+        with self._database.write() as connection:
+            _lock(connection, page.feed.id)
+            rows = [(row.published, row.entry_id) for row in connection.execute(oldest_first(_range(connection, page)))]
+            _add_pages(connection, page.feed.id, _ends(rows, part_sizes(len(rows)))[:-1])
+            values = {"dirty": True, "version": feed_page.c.version + 1}
+            connection.execute(update(feed_page).where(_is_page(page)).values(values))
+
+    # --- what is out
 
     def files(self, number: int) -> dict[str, FeedFile]:
         with self._database.read() as connection:
-            return _files(connection, number)
+            return _files(connection, feed_file.c.feed_id == number)
 
-    def replace(self, dirty: DirtyFeed, write: Callable[[dict[str, FeedFile]], list[FeedFile]]) -> bool:
-        """Let ``write`` replace the files under the feed's lock; False when a newer version is out already."""
+    def out(self, paths: Sequence[str]) -> dict[str, FeedFile]:
+        with self._database.read() as connection:
+            return _files(connection, feed_file.c.path.in_(paths))
+
+    def out_since(self, moment: datetime | None) -> dict[str, list[FeedFile]]:
+        query = select(feed_table.c.slug, feed_file).join(feed_table, feed_table.c.id == feed_file.c.feed_id)
+        query = query if moment is None else query.where(feed_file.c.last_modified >= moment)
+        found: dict[str, list[FeedFile]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.slug, []).append(_file(row))
+        return found
+
+    def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
         with self._database.write() as connection:
-            locked = select(feed.c.version).where(feed.c.id == dirty.id).with_for_update()
-            version = connection.execute(locked).scalar_one()
-            out = _files(connection, dirty.id)
-            if any(file.version > dirty.version for file in out.values()):
+            version = _lock(connection, feed.id)
+            out = _files(connection, feed_file.c.path.in_(paths))
+            if any(file.version > feed.version for file in out.values()):
                 return False
             for file in write(out):
-                _store_file(connection, dirty, file, known=file.path in out)
-            values = {"dirty": version != dirty.version, "problem": ""}
-            connection.execute(update(feed).where(feed.c.id == dirty.id).values(values))
+                _store_file(connection, feed, file, known=file.path in out)
+            if page is not None:
+                _clean_page(connection, page)
+            else:
+                values = {"dirty": version != feed.version, "problem": ""}
+                connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(values))
             return True
 
-    def refuse(self, dirty: DirtyFeed, problem: str) -> None:
-        """The feed would not be valid: keep the last good files and say why."""
+    def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
+        """The document would not be valid: keep the last good files and say why."""
         with self._database.write() as connection:
-            mine = (feed.c.id == dirty.id) & (feed.c.version == dirty.version)
-            connection.execute(update(feed).where(mine).values(dirty=False, problem=problem))
+            if page is not None:
+                _clean_page(connection, page)
+                connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(problem=problem))
+                return
+            mine = (feed_table.c.id == feed.id) & (feed_table.c.version == feed.version)
+            connection.execute(update(feed_table).where(mine).values(dirty=False, problem=problem))
+
+    def drop(self, feed: Feed) -> list[str]:
+        with self._database.write() as connection:
+            _lock(connection, feed.id)
+            paths = list(_files(connection, feed_file.c.feed_id == feed.id))
+            for table in (feed_file, feed_page, feed_topic):
+                connection.execute(delete(table).where(table.c.feed_id == feed.id))
+            connection.execute(delete(feed_table).where(feed_table.c.id == feed.id))
+            return paths
 
     def problems(self) -> dict[str, str]:
         with self._database.read() as connection:
-            rows = connection.execute(select(feed.c.slug, feed.c.problem).where(feed.c.problem != ""))
+            rows = connection.execute(select(feed_table.c.slug, feed_table.c.problem).where(feed_table.c.problem != ""))
             return {row.slug: row.problem for row in rows}
 
+    # --- which there are
+
+    def make(self, slug: str, both_forms: bool, now: datetime) -> bool:
+        with self._database.write() as connection:
+            lock_site(connection)
+            return make_feed(connection, slug, both_forms, now)
+
+    def declare(self, named: Named, now: datetime) -> None:
+        """The feeds of the configuration; nothing is written while nothing has changed."""
+        with self._database.read() as connection:
+            if is_declared(connection, named):
+                return
+        with self._database.write() as connection:
+            lock_site(connection)
+            declare_feeds(connection, named, now)
+
+    def all_dirty(self) -> None:
+        with self._database.write() as connection:
+            mark_all_dirty(connection)
+
     def depend_on(self, settings: str) -> bool:
-        known = select(fact.c.value).where(fact.c.name == "feed settings")
+        known = select(fact.c.value).where(fact.c.name == _SETTINGS)
         with self._database.read() as connection:
             if connection.execute(known).scalar() == settings:
                 return False
         with self._database.write() as connection:
-            insert_missing(connection, fact, [{"name": "feed settings", "value": ""}])
-            other = (fact.c.name == "feed settings") & (fact.c.value != settings)
+            insert_missing(connection, fact, [{"name": _SETTINGS, "value": ""}])
+            other = (fact.c.name == _SETTINGS) & (fact.c.value != settings)
             if connection.execute(update(fact).where(other).values(value=settings)).rowcount == 0:
                 return False
-            connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
+            mark_all_dirty(connection)
             return True
 
 
-def _newest(slug: str) -> Select[Any]:
-    query = entry_rows().where(entry.c.state == EntryState.PUBLIC)
-    if slug == "all":
-        return query.order_by(entry.c.published.desc(), entry.c.id.desc())
-    number = select(topic.c.id).where(topic.c.slug == slug).scalar_subquery()
-    return (
-        query.join(entry_topic, entry_topic.c.entry_id == entry.c.id)
-        .where(entry_topic.c.topic_id == number)
-        .order_by(entry_topic.c.published.desc(), entry_topic.c.entry_id.desc())
+def _rows() -> Select[Any]:
+    """Feeds with the titles that people know them by."""
+    named = select(feed_table, topic.c.title.label("of_topic"), author.c.name.label("of_author"))
+    joined = named.outerjoin(topic, topic.c.id == feed_table.c.topic_id)
+    return joined.outerjoin(author, author.c.id == feed_table.c.author_id)
+
+
+def _feed(row: Row[Any]) -> Feed:
+    return Feed(
+        id=row.id,
+        kind=FeedKind(row.kind),
+        slug=row.slug,
+        title=row.of_topic or row.of_author or row.title or row.lang,
+        atom_id=row.atom_id,
+        version=row.version,
+        added_at=row.added_at,
+        both_forms=row.both_forms,
     )
 
 
-def _files(connection: Connection, number: int) -> dict[str, FeedFile]:
-    rows = connection.execute(select(feed_file).where(feed_file.c.feed_id == number))
-    return {
-        row.path: FeedFile(path=row.path, version=row.version, etag=row.etag, last_modified=row.last_modified)
-        for row in rows
-    }
+def _row(connection: Connection, number: int) -> Row[Any]:
+    return connection.execute(select(feed_table).where(feed_table.c.id == number)).one()
 
 
-def _store_file(connection: Connection, dirty: DirtyFeed, file: FeedFile, known: bool) -> None:
-    values: dict[str, Any] = {"version": dirty.version, "etag": file.etag, "last_modified": file.last_modified}
+def _lock(connection: Connection, number: int) -> int:
+    """The feed's version, whose row stays locked until the transaction ends."""
+    locked = select(feed_table.c.version).where(feed_table.c.id == number).with_for_update()
+    return int(connection.execute(locked).scalar_one())
+
+
+# --- pages
+
+
+def _newest_page(connection: Connection, number: int) -> Row[Any] | None:
+    query = select(feed_page).where(feed_page.c.feed_id == number)
+    ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc())
+    return connection.execute(ordered.limit(1)).first()
+
+
+def _place(page: Row[Any] | None) -> Place | None:
+    return (page.published, page.entry_id) if page is not None else None
+
+
+def _is_page(page: FeedPage) -> Any:
+    return (feed_page.c.feed_id == page.feed.id) & (feed_page.c.number == page.number)
+
+
+def _older() -> Any:
+    """The number of the page before each."""
+    other = feed_page.alias("other")
+    is_before = (other.c.published < feed_page.c.published) | (
+        (other.c.published == feed_page.c.published) & (other.c.entry_id < feed_page.c.entry_id)
+    )
+    query = select(other.c.number).where(other.c.feed_id == feed_page.c.feed_id, is_before)
+    ordered = query.order_by(other.c.published.desc(), other.c.entry_id.desc()).limit(1)
+    return ordered.scalar_subquery().label("older")
+
+
+def _range(connection: Connection, page: FeedPage) -> Select[Any]:
+    """The places of a page's entries."""
+    row = connection.execute(select(feed_page).where(_is_page(page))).one()
+    numbered = select(feed_page).where(feed_page.c.feed_id == page.feed.id, feed_page.c.number == page.older)
+    older = connection.execute(numbered).first() if page.older else None
+    query = places(_row(connection, page.feed.id))
+    return up_to(above(query, _place(older)), (row.published, row.entry_id))
+
+
+def _ends(rows: Sequence[Place], sizes: Sequence[int]) -> list[Place]:
+    """The newest place of each part; ``rows`` are oldest first."""
+    ends, at = [], 0
+    for size in sizes:
+        at += size
+        ends.append(rows[at - 1])
+    return ends
+
+
+def _add_pages(connection: Connection, number: int, ends: Sequence[Place]) -> None:
+    highest = select(func.coalesce(func.max(feed_page.c.number), 0)).where(feed_page.c.feed_id == number)
+    first = connection.execute(highest).scalar_one() + 1
+    rows = [
+        {"feed_id": number, "number": first + i, "published": at, "entry_id": entry, "dirty": True, "version": 1}
+        for i, (at, entry) in enumerate(ends)
+    ]
+    if rows:
+        connection.execute(feed_page.insert(), rows)
+
+
+def _clean_page(connection: Connection, page: FeedPage) -> None:
+    same = _is_page(page) & (feed_page.c.version == page.version)
+    connection.execute(update(feed_page).where(same).values(dirty=False))
+
+
+def _entries(connection: Connection, ordered: Select[Any]) -> list[Entry]:
+    """The entries at these places, newest first."""
+    numbers = [row.entry_id for row in connection.execute(ordered)]
+    found = {each.number: each for each in load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))}
+    return [found[number] for number in numbers]
+
+
+# --- files
+
+
+def _files(connection: Connection, condition: Any) -> dict[str, FeedFile]:
+    rows = connection.execute(select(feed_file).where(condition))
+    return {row.path: _file(row) for row in rows}
+
+
+def _file(row: Row[Any]) -> FeedFile:
+    return FeedFile(path=row.path, version=row.version, etag=row.etag, last_modified=row.last_modified)
+
+
+def _store_file(connection: Connection, feed: Feed, file: FeedFile, known: bool) -> None:
+    values: dict[str, Any] = {"version": feed.version, "etag": file.etag, "last_modified": file.last_modified}
     if known:
         connection.execute(update(feed_file).where(feed_file.c.path == file.path).values(values))
     else:
-        connection.execute(feed_file.insert(), {"path": file.path, "feed_id": dirty.id, **values})
+        connection.execute(feed_file.insert(), {"path": file.path, "feed_id": feed.id, **values})

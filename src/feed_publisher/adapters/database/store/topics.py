@@ -11,6 +11,8 @@ from sqlalchemy import Connection, select
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import fact, feed, topic, topic_heading
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.members import mark_all_dirty
+from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.slug import free_slug, heading_key
 
@@ -49,7 +51,7 @@ class SqlTopicStore:
             elif row.title != title:
                 connection.execute(topic.update().where(topic.c.id == row.id).values(title=title))
                 # Entries name their topics in every feed, and the outline names them all.
-                connection.execute(feed.update().values(dirty=True, version=feed.c.version + 1))
+                mark_all_dirty(connection)
                 connection.execute(fact.delete().where(fact.c.name == "feed settings"))
                 insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": row.id}])
 
@@ -69,7 +71,8 @@ def ensure_topics(connection: Connection, titles: Sequence[str], now: datetime) 
 
 def _free_slug(connection: Connection, title: str) -> str:
     stem = free_slug(title, ())
-    taken = set(connection.execute(select(topic.c.slug).where(topic.c.slug.startswith(stem[:78]))).scalars())
+    # Named feeds have addresses like those of topics.
+    taken = set(connection.execute(select(feed.c.slug).where(feed.c.slug.startswith(stem[:78]))).scalars())
     return free_slug(title, taken)
 
 
@@ -81,6 +84,7 @@ def _add(connection: Connection, slug: str, title: str, now: datetime) -> int:
         feed.insert(),
         {
             "slug": slug,
+            "kind": FeedKind.TOPIC,
             "topic_id": number,
             "atom_id": f"urn:uuid:{uuid.uuid4()}",
             "dirty": True,

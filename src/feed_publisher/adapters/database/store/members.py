@@ -1,0 +1,134 @@
+"""Which entries a feed has, and which feeds have an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_, union_all, update
+
+from feed_publisher.adapters.database.schema import (
+    entry,
+    entry_author,
+    entry_topic,
+    feed,
+    feed_page,
+    feed_topic,
+)
+from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.model import EntryState
+
+Place = tuple[Any, int]
+"""(published, entry's number): where an entry stands in every feed."""
+
+
+def places(row: Row[Any]) -> Select[Any]:
+    """(published, entry_id) of the public entries of a feed, in no order; ``row`` is of table ``feed``."""
+    public = entry.c.state == EntryState.PUBLIC
+    match FeedKind(row.kind):
+        case FeedKind.TOPIC:
+            query = _joined(entry_topic).where(entry_topic.c.topic_id == row.topic_id)
+        case FeedKind.AUTHOR:
+            query = _joined(entry_author).where(entry_author.c.author_id == row.author_id)
+        case FeedKind.NAMED | FeedKind.COMBINED:
+            chosen = select(feed_topic.c.topic_id).where(feed_topic.c.feed_id == row.id)
+            under_one = exists().where(entry_topic.c.entry_id == entry.c.id, entry_topic.c.topic_id.in_(chosen))
+            query = _of_entry().where(under_one)
+        case FeedKind.LANGUAGE:
+            query = _of_entry().where(entry.c.lang == row.lang)
+        case _:
+            query = _of_entry()
+    return query.where(public)
+
+
+def _of_entry() -> Select[Any]:
+    return select(entry.c.published.label("published"), entry.c.id.label("entry_id"))
+
+
+def _joined(table: Any) -> Select[Any]:
+    """From a table that repeats the publication date for the sake of its index."""
+    query = select(table.c.published.label("published"), table.c.entry_id.label("entry_id"))
+    return query.join(entry, entry.c.id == table.c.entry_id)
+
+
+def above(query: Select[Any], place: Place | None) -> Select[Any]:
+    """Only what is newer than a place."""
+    published, number = query.selected_columns.published, query.selected_columns.entry_id
+    return query if place is None else query.where(tuple_(published, number) > tuple_(*map(_bound(query), place)))
+
+
+def up_to(query: Select[Any], place: Place) -> Select[Any]:
+    """Only what is as old as a place, or older."""
+    published, number = query.selected_columns.published, query.selected_columns.entry_id
+    return query.where(tuple_(published, number) <= tuple_(*map(_bound(query), place)))
+
+
+def _bound(query: Select[Any]) -> Any:
+    kinds = iter((query.selected_columns.published.type, query.selected_columns.entry_id.type))
+    return lambda value: literal(value, next(kinds))
+
+
+def newest_first(query: Select[Any]) -> Select[Any]:
+    return query.order_by(query.selected_columns.published.desc(), query.selected_columns.entry_id.desc())
+
+
+def oldest_first(query: Select[Any]) -> Select[Any]:
+    return query.order_by(query.selected_columns.published, query.selected_columns.entry_id)
+
+
+def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
+    """The feeds and archive pages of these entries are to be written, in the transaction that changed them."""
+    # First the one feed that all changes touch: two transactions then never wait for each other's feeds.
+    connection.execute(select(feed.c.id).where(feed.c.slug == FeedKind.ALL).with_for_update())
+    for chunk in chunks(entries, 500):
+        pairs = _containing(chunk).cte("pairs")
+        feeds = update(feed).where(feed.c.id.in_(select(pairs.c.feed_id)))
+        connection.execute(feeds.values(dirty=True, version=feed.c.version + 1))
+        pages = update(feed_page).where(feed_page.c.id.in_(select(_page_of(pairs)).select_from(pairs)))
+        connection.execute(pages.values(dirty=True, version=feed_page.c.version + 1))
+
+
+def mark_all_dirty(connection: Connection) -> None:
+    """What all feeds say has changed."""
+    connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
+    connection.execute(update(feed_page).values(dirty=True, version=feed_page.c.version + 1))
+
+
+def _containing(entries: Sequence[int]) -> Any:
+    """(feed_id, entry_id, published) for each feed that holds one of these entries, whatever the entry's state."""
+    named = select(feed_topic.c.feed_id, *_place(entry_topic)).join(
+        entry_topic, entry_topic.c.topic_id == feed_topic.c.topic_id
+    )
+    of_topic = select(feed.c.id, *_place(entry_topic)).join(entry_topic, entry_topic.c.topic_id == feed.c.topic_id)
+    of_author = select(feed.c.id, *_place(entry_author)).join(
+        entry_author, entry_author.c.author_id == feed.c.author_id
+    )
+    each = feed.c.id.label("feed_id"), entry.c.id.label("entry_id"), entry.c.published
+    of_all = select(*each).join(entry, feed.c.kind == FeedKind.ALL)
+    of_language = select(*each).join(entry, (feed.c.kind == FeedKind.LANGUAGE) & (feed.c.lang == entry.c.lang))
+    return union_all(
+        of_all.where(entry.c.id.in_(entries)),
+        of_language.where(entry.c.id.in_(entries)),
+        of_topic.where(entry_topic.c.entry_id.in_(entries)),
+        of_author.where(entry_author.c.entry_id.in_(entries)),
+        named.where(entry_topic.c.entry_id.in_(entries)),
+    )
+
+
+def _place(table: Any) -> tuple[Any, Any]:
+    return table.c.entry_id, table.c.published
+
+
+def _page_of(pairs: Any) -> Any:
+    """The page that holds each entry: the first whose newest entry is not older. The live document's have none."""
+    feed_id, entry_id, published = pairs.c
+    return (
+        select(feed_page.c.id)
+        .where(feed_page.c.feed_id == feed_id)
+        .where(tuple_(feed_page.c.published, feed_page.c.entry_id) >= tuple_(published, entry_id))
+        .order_by(feed_page.c.published, feed_page.c.entry_id)
+        .limit(1)
+        .correlate(pairs)
+        .scalar_subquery()
+    )

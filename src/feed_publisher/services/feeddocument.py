@@ -1,0 +1,118 @@
+"""What stands in a feed: the documents that bytes are made of, from entries and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, uuid5
+
+from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem
+from feed_publisher.ports.feeds import Feed, FeedPage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSite:
+    """What feeds take from the settings. ``full``: whether their usual form holds whole articles, not just summaries.
+
+    ``logo`` is an absolute address or ""; ``hubs`` are those that tell readers of news at once.
+    """
+
+    title: str
+    base_url: str
+    language: str
+    full: bool = True
+    logo: str = ""
+    hubs: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when every feed does."""
+        return "\n".join([self.title, self.base_url, self.language, str(self.full), self.logo, *self.hubs])
+
+    @property
+    def other_form(self) -> str:
+        """What the address of a feed in the unusual form has before the extension."""
+        return "summary" if self.full else "full"
+
+    def page_url(self, feed: Feed) -> str:
+        """The page for people that belongs to a feed."""
+        match feed.kind:
+            case FeedKind.TOPIC:
+                return f"{self.base_url}/topics/{feed.slug}"
+            case FeedKind.AUTHOR:
+                return f"{self.base_url}/{feed.slug}"
+        return f"{self.base_url}/"
+
+    def feed_urls(self, name: str) -> dict[FeedFormat, str]:
+        return {format: f"{self.base_url}/{path}" for format, path in feed_paths(name).items()}
+
+    def entry_url(self, entry: Entry) -> str:
+        """The article's own address, else our page for it."""
+        return entry.link or f"{self.base_url}/entries/{entry.key}"
+
+
+def feed_paths(name: str) -> dict[FeedFormat, str]:
+    """Paths under ``public/`` of a document by its format; ``name``: a feed's slug, with a form or a page's number."""
+    return {format: f"feeds/{name}.{format}" for format in FeedFormat}
+
+
+def live_document(feed: Feed, entries: Sequence[Entry], older: int, site: FeedSite, other_form: bool) -> FeedDocument:
+    """The newest entries, which readers poll. In the other form the archive's pages are those of the usual one."""
+    name = f"{feed.slug}.{site.other_form}" if other_form else feed.slug
+    id = f"urn:uuid:{uuid5(NAMESPACE_URL, f'{feed.atom_id}#{site.other_form}')}" if other_form else feed.atom_id
+    return _document(feed, entries, older, site, id, name, site.full != other_form)
+
+
+def page_document(page: FeedPage, entries: Sequence[Entry], site: FeedSite) -> FeedDocument:
+    """An archive page."""
+    feed, name = page.feed, f"{page.feed.slug}/{page.number}"
+    current = site.feed_urls(feed.slug)
+    return _document(feed, entries, page.older, site, feed.atom_id, name, site.full, current)
+
+
+def _document(
+    feed: Feed,
+    entries: Sequence[Entry],
+    older: int,
+    site: FeedSite,
+    id: str,
+    name: str,
+    full: bool,
+    current: dict[FeedFormat, str] | None = None,
+) -> FeedDocument:
+    items = tuple(feed_item(entry, site, full) for entry in entries)
+    everything = feed.kind is FeedKind.ALL
+    return FeedDocument(
+        id=id,
+        title=site.title if everything else f"{feed.title} – {site.title}",
+        subtitle=f"All articles of {site.title}" if everything else f"{site.title}: {feed.title}",
+        page_url=site.page_url(feed),
+        urls=site.feed_urls(name),
+        language=feed.title if feed.kind is FeedKind.LANGUAGE else site.language,
+        updated=max((item.updated for item in items), default=feed.added_at),
+        items=items,
+        older=site.feed_urls(f"{feed.slug}/{older}") if older else {},
+        current=current or {},
+        hubs=() if current else site.hubs,
+        icon=f"{site.base_url}/static/icon.svg",
+        logo=site.logo,
+    )
+
+
+def feed_item(entry: Entry, site: FeedSite, full: bool) -> FeedItem:
+    """The same for every feed that has the entry in this form, so that it is rendered once."""
+    return FeedItem(
+        id=entry.id,
+        url=site.entry_url(entry),
+        title=entry.title,
+        authors=entry.authors,
+        summary=entry.summary,
+        content_html=entry.content_html if full or not entry.summary else "",
+        published=entry.published,
+        updated=entry.updated,
+        topics=entry.topics,
+        language=entry.language if entry.language != site.language else None,
+        image=entry.image,
+        enclosures=entry.enclosures,
+    )
