@@ -35,6 +35,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/tick.py
 	@$(BIN)/python benchmarks/pickup.py
+	@$(BIN)/python benchmarks/feeds.py
 
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.crash

@@ -70,7 +70,8 @@ async def tick(app: App, number: int, topics: int) -> float:
     app.open_issues()
     spent = time.process_time() - before
     assert len(report.new) == 1, report
-    assert len(published.written) == 6, published
+    pages = [path for path in published.written if path.count("/") > 1]
+    assert len(published.written) - len(pages) == 6, published
     return spent
 
 

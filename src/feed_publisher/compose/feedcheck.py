@@ -30,6 +30,8 @@ _ILLEGAL = re.compile(
 
 def legal(text: str) -> str:
     """``text`` without the characters no feed may hold; line ends become LF, as an XML reader would make them."""
+    if text.isascii() and text.isprintable():
+        return text
     return _ILLEGAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from feed_publisher.compose.feedcheck import JSON_FEED_VERSION, legal
 from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem, TopicRef
 
+REMEMBERED = 1000
+"""Rendered entries that are kept, as for the other formats."""
+
 
 def render_json(document: FeedDocument) -> bytes:
+    """One entry to a line."""
     feed = {
         "version": JSON_FEED_VERSION,
         "title": document.title,
@@ -22,9 +27,15 @@ def render_json(document: FeedDocument) -> bytes:
         "language": document.language or None,
         "expired": document.expired or None,
         "hubs": [{"type": "WebSub", "url": hub} for hub in document.hubs] or None,
-        "items": [_item(item) for item in document.items],
     }
-    return json.dumps(_clean(feed), ensure_ascii=False, indent=2).encode() + b"\n"
+    head = json.dumps(_clean(feed), ensure_ascii=False, indent=2).encode().removesuffix(b"\n}")
+    items = b",\n".join(_json_item(item) for item in document.items)
+    return b"".join([head, b',\n  "items": [', b"\n" if items else b"", items, b"\n  ]\n}\n" if items else b"]\n}\n"])
+
+
+@lru_cache(REMEMBERED)
+def _json_item(item: FeedItem) -> bytes:
+    return b"    " + json.dumps(_clean(_item(item)), ensure_ascii=False).encode()
 
 
 def title_of(item: FeedItem) -> str:

@@ -1,0 +1,132 @@
+"""What publishing costs beside bare feedgen and gzip.
+
+Rebuild: the feeds of 1,000 topics in three formats, checked, compressed twice and written, against feedgen alone making
+Atom and RSS of the same entries, json.dumps the third, and gzip. Goal: at most 1.2.
+One new entry: the time of publishing it in a site of 1,000 topics and 100,000 entries against one of 10 topics.
+Goal: at most 2.
+
+Run: make bench, or .venv/bin/python benchmarks/feeds.py [--entries N] [--topics N] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from feedgen.feed import FeedGenerator
+from tick import TOML, entry
+
+from feed_publisher.app import App
+from feed_publisher.domain.model import Entry
+
+PER_FILE = 1000
+
+
+async def make_site(folder: Path, entries: int, topics: int) -> App:
+    (folder / "entries").mkdir(parents=True)
+    (folder / "publisher.toml").write_text(TOML)
+    for start in range(0, entries, PER_FILE):
+        items = [article(number, topics) for number in range(start, min(start + PER_FILE, entries))]
+        (folder / "entries" / f"{start:07}.json").write_text(json.dumps({"items": items}))
+    app = App(folder)
+    await asyncio.sleep(0.5)
+    report = await app.intake.pickup()
+    assert len(report.new) == entries, report.rejected[:1]
+    app.publish()
+    return app
+
+
+def article(number: int, topics: int) -> dict[str, object]:
+    """With a text of about 2 KB, as an article has in a full feed."""
+    paragraph = f"<p>{'Words that say what number ' * 12}{number} is about.</p>"
+    return {**entry(number, topics), "content_html": paragraph * 6}
+
+
+def bare(documents: dict[str, tuple[Entry, ...]]) -> None:
+    """What somebody writes who has read feedgen's README."""
+    for slug, entries in documents.items():
+        feed = FeedGenerator()
+        feed.id(f"urn:example:{slug}")
+        feed.title(slug)
+        feed.link(href="https://harbour.example/", rel="alternate")
+        feed.description(slug)
+        for each in entries:
+            item = feed.add_entry(order="append")
+            item.id(each.id)
+            item.title(each.title)
+            item.link(href=each.link)
+            item.author([{"name": name} for name in each.authors])
+            item.category([{"term": topic.slug, "label": topic.title} for topic in each.topics])
+            item.published(each.published)
+            item.updated(each.updated)
+            item.summary(each.summary)
+            item.content(each.content_html, type="html")
+        items = [{"id": e.id, "title": e.title, "url": e.link, "content_html": e.content_html} for e in entries]
+        for data in (feed.atom_str(), feed.rss_str(), json.dumps({"title": slug, "items": items}).encode()):
+            gzip.compress(data, 6)
+
+
+def timed(step: Callable[[], object]) -> float:
+    began = time.process_time()
+    step()
+    return time.process_time() - began
+
+
+async def rebuild(app: App, rounds: int) -> None:
+    feeds = app.feeds.listed()
+    documents = {feed.slug: app.feeds.live(feed).entries for feed in feeds}
+    ours, theirs = [], []
+    for _ in range(rounds):
+        app.feeds.all_dirty()
+        ours.append(timed(lambda: app.publish(pages=0)))
+        theirs.append(timed(lambda: bare(documents)))
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    print(
+        f"rebuild of {len(feeds)} feeds: {statistics.median(ours):.2f} s CPU, bare feedgen + gzip "
+        f"{statistics.median(theirs):.2f} s: ratio {ratio:.2f} (goal 1.2)"
+    )
+
+
+async def one_new(app: App, number: int, topics: int) -> float:
+    file = app.folder / "entries" / f"new-{number}.json"
+    file.write_text(json.dumps([{**article(10**6 + number, topics), "date_published": None}]))
+    await asyncio.sleep(0.5)
+    await app.intake.pickup()
+    written: list[str] = []
+    spent = timed(lambda: written.extend(app.publish().written))
+    live = [path for path in written if path.count("/") == 1]
+    assert len(live) == 6, written
+    return spent
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--topics", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        few = await make_site(Path(temporary) / "few", given.entries // 100, given.topics // 100)
+        many = await make_site(Path(temporary) / "many", given.entries, given.topics)
+        await rebuild(many, given.rounds)
+        times: dict[str, list[float]] = {"few": [], "many": []}
+        for number in range(4 * given.rounds):
+            times["few"].append(await one_new(few, number, given.topics // 100))
+            times["many"].append(await one_new(many, number, given.topics))
+        small, large = (1000 * statistics.median(times[name]) for name in ("few", "many"))
+        print(
+            f"one new entry: {large:.1f} ms CPU, in the small site {small:.1f} ms: ratio {large / small:.2f} (goal 2)"
+        )
+        for app in (few, many):
+            app.__exit__(None, None, None)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
