@@ -121,7 +121,7 @@ class App:
         migrate(self.database, now)
         self.entries.settle_languages()
         for topic in self.settings.topics:
-            self.topics.declare(topic.slug, topic.title, now)
+            self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
 

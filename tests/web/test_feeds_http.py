@@ -8,10 +8,12 @@ import os
 import threading
 from pathlib import Path
 
+import brotli
 import pytest
 from starlette.testclient import TestClient
 from web_site import ELSEWHERE, Site, opened
 
+from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import FeedFront
 from feed_publisher.web.site import build
 
@@ -144,34 +146,108 @@ def test_tags_on_several_lines_are_one_list(shared: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "packed"),
+    ("accepted", "coding"),
     [
-        ("gzip", True),
-        ("x-gzip", True),
-        ("deflate, gzip;q=0.5", True),
-        ("br,gzip", True),
-        ("GZIP", True),
-        ("*", True),
-        ("*;q=0, gzip", True),
-        ("gzip;q=0", False),
-        ("gzip;q=0.000", False),
-        ("gzip;q=0, *", False),
-        ("identity", False),
-        ("br", False),
-        ("", False),
-        (";;,,q=", False),
+        ("gzip", "gzip"),
+        ("x-gzip", "gzip"),
+        ("deflate, gzip;q=0.5", "gzip"),
+        ("br,gzip", "br"),
+        ("gzip, deflate, br", "br"),
+        ("br;q=0.5, gzip;q=0.8", "gzip"),
+        ("GZIP", "gzip"),
+        ("*", "br"),
+        ("*;q=0, gzip", "gzip"),
+        ("gzip;q=0", ""),
+        ("gzip;q=0.000", ""),
+        ("gzip;q=0, *", "br"),
+        ("br;q=0, gzip;q=0", ""),
+        ("identity", ""),
+        ("br", "br"),
+        ("zstd", ""),
+        ("", ""),
+        (";;,,q=", ""),
     ],
 )
-def test_codings(shared: Site, accepted: str, packed: bool) -> None:
+def test_codings(shared: Site, accepted: str, coding: str) -> None:
     status, headers, body = FeedFront(shared.folder / "public", "", shared.asgi).answer(
         ADDRESS, "GET", {b"accept-encoding": accepted.encode()}
     )
 
     plain = (shared.folder / "public" / ADDRESS[1:]).read_bytes()
+    unpack = {"gzip": gzip.decompress, "br": brotli.decompress}.get(coding, bytes)
     assert status == 200
-    assert (gzip.decompress(body) if packed else body) == plain
-    assert (dict(headers).get(b"content-encoding") == b"gzip") is packed
+    assert unpack(body) == plain
+    assert dict(headers).get(b"content-encoding", b"").decode() == coding
     assert dict(headers)[b"content-length"] == str(len(body)).encode()
+
+
+def test_a_compressed_file_of_another_version_is_not_sent(site: Site) -> None:
+    """While the three files are being replaced, or when somebody has written the document alone."""
+    file = site.folder / "public" / ADDRESS[1:]
+    file.write_bytes(file.read_bytes().replace(b"Floods", b"Dries!"))
+    front = FeedFront(site.folder / "public", "", site.asgi)
+
+    for accepted, coding in ((b"br", None), (b"gzip", b"gzip"), (b"gzip, br", b"gzip")):
+        status, headers, body = front.answer(ADDRESS, "GET", {b"accept-encoding": accepted})
+        assert (status, dict(headers).get(b"content-encoding")) == (200, coding)
+        assert b"Dries!" in (gzip.decompress(body) if coding else body)
+
+
+def test_hubs_are_told_of_before_the_feed_itself(shared: Site) -> None:
+    hubs = ["https://hub.example/", "https://mag.example/hub"]
+    front = FeedFront(shared.folder / "public", "https://mag.example", shared.asgi, hubs=hubs)
+    wanted = b'<https://hub.example/>; rel="hub", <https://mag.example/hub>; rel="hub"'
+    for asked in ({}, {b"if-none-match": b"*"}):
+        link = dict(front.answer(ADDRESS, "GET", asked)[1])[b"link"]
+        assert link == wanted + b', <https://mag.example/feeds/harbour-towns.atom>; rel="self"'
+    assert b"hub" not in dict(front.answer("/feeds.opml", "GET", {})[1])[b"link"]
+
+
+def test_an_archive_page_may_be_kept_for_a_day(site: Site) -> None:
+    for number in range(60):
+        site.add(f"Article {number}")
+    site.app.publish()
+    front = FeedFront(site.folder / "public", "", site.asgi, hubs=["https://hub.example/"])
+    status, headers, _ = front.answer("/feeds/all/1.rss", "GET", {})
+    assert status == 200
+    assert dict(headers)[b"cache-control"] == b"public, max-age=86400, stale-if-error=604800"
+    assert b"hub" not in dict(headers)[b"link"]
+
+
+def test_a_reader_may_subscribe_and_is_then_told_to_wait(shared: Site) -> None:
+    now = [0.0]
+    front = FeedFront(shared.folder / "public", "", shared.asgi, limits=FeedLimits(lambda: now[0]))
+
+    def ask(asker: str = "192.0.2.7 Reader", **asked: bytes) -> tuple[int, dict[bytes, bytes]]:
+        status, headers, _ = front.answer(ADDRESS, "GET", {n.replace("_", "-").encode(): v for n, v in asked.items()}, asker)
+        return status, dict(headers)
+
+    assert [ask()[0] for _ in range(6)] == [200] * 5 + [429]
+    assert ask()[1][b"retry-after"] == b"60"
+    etag = ask("")[1][b"etag"]
+    assert [ask(if_none_match=etag)[0] for _ in range(50)] == [304] * 50, "who asks rightly may ask"
+    assert ask(if_none_match=b'"old"')[0] == 200, "news are never withheld"
+    assert ask("192.0.2.8 Reader")[0] == 200
+    assert ask("")[0] == 200, "this machine"
+    now[0] += 60
+    assert [ask()[0] for _ in range(2)] == [200, 429]
+    now[0] += 1000
+    assert [ask()[0] for _ in range(6)] == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("/feeds/ships+birds.atom", "/feeds/birds+ships.atom"),
+        ("/feeds/birds+ships+birds.summary.json", "/feeds/birds+ships.summary.json"),
+        ("/feeds/birds+birds.rss", "/feeds/birds.rss"),
+    ],
+)
+def test_a_combined_feed_has_one_address(shared: Site, client: TestClient, asked: str, answer: str) -> None:
+    found = client.get(asked, follow_redirects=False)
+    assert (found.status_code, found.headers["location"]) == (301, f"{shared.app.base_url}{answer}")
+    many = "+".join(f"t{number}" for number in range(9))
+    assert client.get(f"/feeds/{many}.atom", follow_redirects=False).status_code == 404
 
 
 def test_every_coding_has_a_tag_of_its_own(client: TestClient) -> None:
@@ -317,7 +393,7 @@ def test_a_feed_that_is_replaced_while_many_read_is_whole_and_never_goes_back(sh
 
 
 def test_more_feeds_than_memory_holds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feed_publisher.web.feeds.CACHED", 2)
+    monkeypatch.setattr("feed_publisher.web.feedcache.HELD", 5000)
     front = FeedFront(site.folder / "public", "", site.asgi)
 
     for _ in range(2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.services.subscribe import REQUEST_BITS
 from feed_publisher.web.feeds import Asgi
+from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.site import build
 
 BASE = "http://127.0.0.1:8000"
@@ -74,7 +76,7 @@ class Site:
         self.folder = folder
         self.clock = Clock()
         self.app = App(folder, clock=self.clock)
-        self.asgi: Asgi = build(self.app)
+        self.asgi: Asgi = build(self.app, FeedLimits(time.monotonic, burst=1_000_000))
 
     def client(self, at: tuple[str, int] = HERE, base_url: str = BASE, careful: bool = True) -> TestClient:
         """A visitor without cookies or redirects; ``careful`` raises what the pages raise."""

@@ -233,6 +233,12 @@ class Topic(Section):
     title: Title
     """Shown to readers; the heading that finds it."""
 
+    was: tuple[Slug, ...] = ()
+    """Slugs it had before: their addresses lead here for ever, articles and readers stay."""
+
+    ended: bool = False
+    """No article will follow: a last entry says so, and after 30 days its feeds are answered 410."""
+
 
 class NamedFeed(Section):
     """[[feeds]]; a feed of several topics"""

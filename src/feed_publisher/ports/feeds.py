@@ -28,6 +28,7 @@ class Feed:
     version: int
     added_at: datetime
     both_forms: bool = False
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

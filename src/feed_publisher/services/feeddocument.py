@@ -82,6 +82,8 @@ def _document(
     current: dict[FeedFormat, str] | None = None,
 ) -> FeedDocument:
     items = tuple(feed_item(entry, site, full) for entry in entries)
+    if feed.ended_at and not current:
+        items = (_last_item(feed, feed.ended_at, site), *items)
     everything = feed.kind is FeedKind.ALL
     return FeedDocument(
         id=id,
@@ -97,6 +99,22 @@ def _document(
         hubs=() if current else site.hubs,
         icon=f"{site.base_url}/static/icon.svg",
         logo=site.logo,
+        expired=feed.ended_at is not None and not current,
+    )
+
+
+def _last_item(feed: Feed, ended_at: datetime, site: FeedSite) -> FeedItem:
+    """What those read who follow a topic that has ended."""
+    return FeedItem(
+        id=f"urn:uuid:{uuid5(NAMESPACE_URL, f'{feed.atom_id}#ended')}",
+        url=site.page_url(feed),
+        title=f"“{feed.title}” has ended",
+        authors=(),
+        summary=f"No more articles will follow in this topic. You find all others at {site.base_url}/",
+        content_html="",
+        published=ended_at,
+        updated=ended_at,
+        topics=(),
     )
 
 

@@ -1,181 +1,185 @@
-"""Feeds over HTTP: a small ASGI application in front of the framework. No database, no rendering per request.
-
-Bytes and headers are held in memory and checked against the file's mtime and size (RFC 9110 §13 for conditions).
-"""
+"""Feeds over HTTP: a small ASGI application in front of the framework. No database, no rendering for a stored feed."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import os
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from feed_publisher.domain.archive import TOPICS_MOST
+from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
+from feed_publisher.web.feedcache import FeedCache, Headers, Stored
+from feed_publisher.web.feedlimits import FeedLimits
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+Answer = tuple[int, Headers, bytes]
 
-_NAME = re.compile(r"/(feeds/[a-z0-9-]{1,80}\.(?:atom|rss|json)|feeds\.opml)")
-_TYPES = {
-    "atom": b"application/atom+xml; charset=utf-8",
-    "rss": b"application/rss+xml; charset=utf-8",
-    "json": b"application/feed+json",
-    "opml": b"text/x-opml; charset=utf-8",
-}
-_CACHE_CONTROL = b"public, max-age=1800, stale-while-revalidate=600, stale-if-error=86400"
-_SUFFIXES = ("--gzip", "-gzip", "-gz", "-br", ";gzip")
-CACHED = 3000
-"""Feeds held in memory at most."""
+_NAME = re.compile(
+    r"feeds/(?P<slug>(?:(?:authors|lang|digests)/)?[a-z0-9-]{1,80}(?:\+[a-z0-9-]{1,80})*)"
+    r"(?:\.(?P<form>full|summary))?(?P<page>/[1-9]\d{0,6})?\.(?P<kind>atom|rss|json)"
+)
+OUTLINE = "feeds.opml"
+MAKING = 4
+"""Feeds that are made at the same time for those who ask for them first; others are asked to come again."""
+
+UNKNOWN_FOR = 300.0
+UNKNOWN_MOST = 10_000
+"""Addresses of which it is remembered that there is no feed, and for how many seconds."""
+
+_CACHED = (b"cache-control", b"public, max-age=300")
+_FOREVER = (b"cache-control", b"public, max-age=86400")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """One feed as it is on disk: ``stamp`` is (mtime_ns, size, inode)."""
+class FeedDirectory(Protocol):
+    """What is known of addresses that have no file. ``moved`` and ``ended`` are asked often and answer from memory."""
 
-    stamp: tuple[int, int, int]
-    plain: bytes
-    packed: bytes
-    etag: str
-    modified: datetime
-    kind: str
+    def moved(self, path: str) -> str | None:
+        """The path that an old one leads to now."""
+        ...
+
+    def ended(self, slug: str) -> bool: ...
+    async def make(self, slug: str, form: str) -> bool:
+        """Publish a feed that is made when it is first asked for; whether there is one."""
+        ...
 
 
 class FeedFront:
-    """Answers ``/feeds/…`` and ``/feeds.opml`` from ``public/`` and passes everything else on."""
+    """Answers ``/feeds/…``, ``/feeds.opml`` and old addresses of feeds, and passes everything else on.
 
-    def __init__(self, public: Path, base_url: str, inner: Asgi) -> None:
-        self._public = public
+    ``hubs`` are told of in each feed's headers. ``limits``: for askers that are not on this machine.
+    """
+
+    def __init__(
+        self,
+        public: Path,
+        base_url: str,
+        inner: Asgi,
+        directory: FeedDirectory | None = None,
+        hubs: Sequence[str] = (),
+        limits: FeedLimits | None = None,
+    ) -> None:
         self._base_url = base_url
         self._inner = inner
-        self._cache: dict[str, _Stored] = {}
+        self._directory = directory
+        self._cache = FeedCache(public, base_url, hubs)
+        self._limits = limits or FeedLimits(time.monotonic)
+        self._making: dict[tuple[str, str], asyncio.Task[bool]] = {}
+        self._unknown: dict[tuple[str, str], float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(("/feeds/", "/feeds.opml")):
+        if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        status, headers, body = self.answer(scope["path"], scope["method"], _joined(scope["headers"]))
+        path, method, asked = scope["path"], scope["method"], asked_of(scope["headers"])
+        answer = self._moved(path)
+        if answer is None and not path.startswith(("/feeds/", "/feeds.opml")):
+            await self._inner(scope, receive, send)
+            return
+        answer = answer or await self._answer(path, method, asked, _asker(scope, asked))
+        status, headers, body = answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
-    def answer(self, path: str, method: str, asked: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
-        """Status, headers and body; a HEAD has the headers of its GET."""
+    async def _answer(self, path: str, method: str, asked: Asked, asker: str) -> Answer:
+        found = self.answer(path, method, asked, asker)
+        if found[0] != HTTPStatus.NOT_FOUND or self._directory is None:
+            return found
+        name = _NAME.fullmatch(path[1:])
+        if name is None:
+            return found
+        made = await self._make(name["slug"], name["form"] or "")
+        if made is None:
+            return _small(503, b"Many feeds are being made. Please ask again.\n", [(b"retry-after", b"10")])
+        return self.answer(path, method, asked, asker) if made else found
+
+    def answer(self, path: str, method: str, asked: Asked, asker: str = "") -> Answer:
+        """Status, headers and body of what is stored; a HEAD has the headers of its GET."""
         if method not in ("GET", "HEAD"):
             return _small(405, b"Feeds are only read here.\n", [(b"allow", b"GET, HEAD")])
-        found = _NAME.fullmatch(path)
-        stored = self._load(found.group(1)) if found else None
-        if stored is None:
-            return _small(404, b"There is no such feed.\n", [(b"cache-control", b"public, max-age=300")])
-        packed = _takes_gzip(asked.get(b"accept-encoding", b""))
-        headers = self._headers(stored, path, packed)
-        if _not_modified(stored, asked):
-            return 304, headers, b""
-        body = stored.packed if packed else stored.plain
-        headers += [(b"content-type", _TYPES[stored.kind]), (b"content-length", str(len(body)).encode())]
-        if packed:
-            headers.append((b"content-encoding", b"gzip"))
-        return 200, headers, body
+        name = _NAME.fullmatch(path[1:])
+        if name and self._directory and self._directory.ended(name["slug"]):
+            return _small(410, b"This feed has ended.\n", [_FOREVER])
+        if name and "+" in name["slug"] and (other := canonical(path, name["slug"])) != path:
+            return self._redirect(other) if other else _unknown()
+        stored = self._cache.get(path[1:], bool(name and name["page"])) if name or path[1:] == OUTLINE else None
+        return _unknown() if stored is None else self._of(stored, path, asked, asker)
 
-    def _headers(self, stored: _Stored, path: str, packed: bool) -> Headers:
-        etag = f'"{stored.etag}-gz"' if packed else f'"{stored.etag}"'
-        return [
-            (b"etag", etag.encode()),
-            (b"last-modified", format_datetime(stored.modified, usegmt=True).encode()),
-            (b"cache-control", _CACHE_CONTROL),
-            (b"vary", b"Accept-Encoding"),
-            (b"link", f'<{self._base_url}{path}>; rel="self"'.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"access-control-allow-origin", b"*"),
-        ]
+    def _of(self, stored: Stored, path: str, asked: Asked, asker: str) -> Answer:
+        coded = stored.codings[best_coding(asked.get(b"accept-encoding", b""), stored.codings)]
+        if not_modified(asked, stored.etag, stored.modified):
+            return 304, coded.unchanged, b""
+        # Who shows that it keeps what it gets is never told to wait for news.
+        if asker and not is_conditional(asked) and (seconds := self._limits.wait(asker, path)):
+            text = b"You have had this feed several times. Please send If-None-Match, and ask less often.\n"
+            return _small(429, text, [(b"retry-after", str(seconds).encode())])
+        return 200, coded.ok, coded.body
 
-    def _load(self, name: str) -> _Stored | None:
-        file = self._public / name
-        try:
-            status = os.stat(file)
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-            known = self._cache.get(name)
-            if known is not None and known.stamp == stamp:
-                return known
-            stored = _read(file)
-        except OSError:
-            self._cache.pop(name, None)
-            return None
-        if len(self._cache) >= CACHED:
-            self._cache.pop(next(iter(self._cache)))
-        self._cache[name] = stored
-        return stored
+    # --- addresses
 
+    def _moved(self, path: str) -> Answer | None:
+        target = self._directory.moved(path) if self._directory else None
+        return None if target is None else self._redirect(target)
 
-def _read(file: Path) -> _Stored:
-    with file.open("rb") as opened:
-        # The stamp of the file that is open: a replacement in between cannot mix two versions.
-        status = os.fstat(opened.fileno())
-        data = opened.read()
-    return _Stored(
-        stamp=(status.st_mtime_ns, status.st_size, status.st_ino),
-        plain=data,
-        packed=gzip.compress(data, 6, mtime=0),
-        etag=hashlib.sha256(data).hexdigest()[:32],
-        modified=datetime.fromtimestamp(int(status.st_mtime), UTC),
-        kind=file.suffix.removeprefix("."),
-    )
+    def _redirect(self, path: str) -> Answer:
+        return _small(301, b"Moved.\n", [(b"location", f"{self._base_url}{path}".encode()), _FOREVER])
+
+    async def _make(self, slug: str, form: str) -> bool | None:
+        """Whether there is such a feed now; None when too many are being made."""
+        key = slug, form
+        if self._unknown.get(key, 0.0) > time.monotonic():
+            return False
+        task = self._making.get(key)
+        if task is None:
+            if len(self._making) >= MAKING or self._directory is None:
+                return None
+            task = self._making[key] = asyncio.create_task(self._directory.make(slug, form))
+            task.add_done_callback(lambda _: self._making.pop(key, None))
+        made = await asyncio.shield(task)
+        if not made:
+            if len(self._unknown) >= UNKNOWN_MOST:
+                self._unknown.clear()
+            self._unknown[key] = time.monotonic() + UNKNOWN_FOR
+        return made
 
 
-def _not_modified(stored: _Stored, asked: dict[bytes, bytes]) -> bool:
-    """If-None-Match decides alone when it is there (RFC 9110 §13.2.2); it is compared weakly."""
-    tags = asked.get(b"if-none-match")
-    if tags is not None:
-        return any(_same_tag(tag, stored.etag) for tag in tags.decode("latin-1").split(","))
-    since = asked.get(b"if-modified-since")
-    if since is None:
-        return False
+def canonical(path: str, slug: str) -> str:
+    """The one address of a combined feed: its topics sorted, each once; "" for too many."""
+    topics = sorted(set(slug.split("+")))
+    if len(topics) > TOPICS_MOST:
+        return ""
+    return path.replace(f"/feeds/{slug}", f"/feeds/{'+'.join(topics)}", 1)
+
+
+def _asker(scope: Scope, asked: Asked) -> str:
+    """Who asks: many readers share an address, many programs a name. "" for one on this machine."""
+    client = scope.get("client")
+    address = client[0] if client else ""
     try:
-        date = parsedate_to_datetime(since.decode("latin-1"))
-    except (ValueError, TypeError):
-        return False
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return stored.modified <= date <= datetime.now(UTC)
+        if ip_address(address).is_loopback:
+            return ""
+    except ValueError:
+        pass
+    return f"{address} {asked.get(b'user-agent', b'').decode('latin-1')[:200]}" if address else ""
 
 
-def _same_tag(tag: str, etag: str) -> bool:
-    """Proxies weaken tags and add suffixes for the coding; neither makes it another feed."""
-    tag = tag.strip()
-    if tag == "*":
-        return True
-    tag = tag.removeprefix("W/").strip('"')
-    for suffix in _SUFFIXES:
-        tag = tag.removesuffix(suffix)
-    return tag == etag
+def _unknown() -> Answer:
+    return _small(404, b"There is no such feed.\n", [_CACHED])
 
 
-def _takes_gzip(accepted: bytes) -> bool:
-    """Whether gzip is accepted with a weight above zero (RFC 9110 §12.5.3); its own weight beats that of ``*``."""
-    weights: dict[str, bool] = {}
-    for part in accepted.decode("latin-1").lower().split(","):
-        coding, _, weight = part.partition(";")
-        weights[coding.strip()] = not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
-    return next((weights[coding] for coding in ("gzip", "x-gzip", "*") if coding in weights), False)
-
-
-def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """A header sent on several lines is one list (RFC 9110 §5.3)."""
-    joined: dict[bytes, bytes] = {}
-    for name, value in headers:
-        joined[name] = joined[name] + b", " + value if name in joined else value
-    return joined
-
-
-def _small(status: int, text: bytes, more: Headers) -> tuple[int, Headers, bytes]:
+def _small(status: int, text: bytes, more: Headers) -> Answer:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(text)).encode()),
         (b"x-content-type-options", b"nosniff"),
+        (b"access-control-allow-origin", b"*"),
     ]
     return status, headers + more, text
 

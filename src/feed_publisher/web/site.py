@@ -10,9 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
+from feed_publisher.web.directory import Directory
+from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.mailbox import MailboxPages
@@ -26,7 +29,7 @@ log = logging.getLogger("feed_publisher.web")
 OUT_OF_ORDER = "Something here is out of order for the moment. Please try again in a few minutes."
 
 
-def build(app: App) -> Asgi:
+def build(app: App, limits: FeedLimits | None = None) -> Asgi:
     """Feeds in front, then pages and API; all below the path of base_url."""
     pages = Pages(app)
     web = FastAPI(
@@ -44,7 +47,9 @@ def build(app: App) -> Asgi:
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))
-    return BasePath(urlsplit(app.base_url).path, FeedFront(app.folder / "public", app.base_url, web))
+    hubs = wiring.feed_site(app.settings).hubs
+    front = FeedFront(app.folder / "public", app.base_url, web, Directory(app), hubs, limits)
+    return BasePath(urlsplit(app.base_url).path, front)
 
 
 def _http_error(pages: Pages):  # type: ignore[no-untyped-def]

@@ -163,6 +163,14 @@ topic = Table(
     Column("slug", String(80), nullable=False, unique=True),
     Column("title", String(500), nullable=False),
     Column("added_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)
+
+topic_alias = Table(
+    "topic_alias",
+    metadata,
+    Column("slug", String(80), primary_key=True),
+    Column("topic_id", Id, ForeignKey("topic.id"), nullable=False),
 )
 
 topic_heading = Table(

@@ -44,7 +44,7 @@ class SqlFeedStore:
         return self._feeds(feed_table.c.slug.in_(slugs))
 
     def listed(self) -> list[Feed]:
-        return self._feeds(feed_table.c.kind.in_(_LISTED))
+        return self._feeds(feed_table.c.kind.in_(_LISTED) & topic.c.ended_at.is_(None))
 
     def _feeds(self, condition: Any) -> list[Feed]:
         with self._database.read() as connection:
@@ -192,7 +192,7 @@ class SqlFeedStore:
 
 def _rows() -> Select[Any]:
     """Feeds with the titles that people know them by."""
-    named = select(feed_table, topic.c.title.label("of_topic"), author.c.name.label("of_author"))
+    named = select(feed_table, topic.c.title.label("of_topic"), topic.c.ended_at, author.c.name.label("of_author"))
     joined = named.outerjoin(topic, topic.c.id == feed_table.c.topic_id)
     return joined.outerjoin(author, author.c.id == feed_table.c.author_id)
 
@@ -207,6 +207,7 @@ def _feed(row: Row[Any]) -> Feed:
         version=row.version,
         added_at=row.added_at,
         both_forms=row.both_forms,
+        ended_at=row.ended_at,
     )
 
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from feed_publisher.adapters.database.engine import Database, lock_site
-from feed_publisher.adapters.database.schema import fact, feed, topic, topic_heading
+from feed_publisher.adapters.database.schema import (
+    fact,
+    feed,
+    feed_file,
+    feed_topic,
+    topic,
+    topic_alias,
+    topic_heading,
+)
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.members import mark_all_dirty
 from feed_publisher.domain.archive import FeedKind
@@ -38,22 +47,67 @@ class SqlTopicStore:
         with self._database.read() as connection:
             return {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
 
-    def declare(self, slug: str, title: str, now: datetime) -> None:
-        """A topic of the configuration: its slug is fixed there, its title follows the file."""
-        known = self.get(slug)
-        if known is not None and known.title == title:
-            return
+    def aliases(self) -> dict[str, str]:
+        """Today's slugs by those that topics had before."""
+        query = select(topic_alias.c.slug, topic.c.slug.label("now")).join(topic, topic.c.id == topic_alias.c.topic_id)
+        with self._database.read() as connection:
+            return {row.slug: row.now for row in connection.execute(query)}
+
+    def ended(self) -> dict[str, datetime]:
+        """Since when topics that have ended are over, by slug."""
+        query = select(topic.c.slug, topic.c.ended_at).where(topic.c.ended_at.is_not(None))
+        with self._database.read() as connection:
+            return {row.slug: row.ended_at for row in connection.execute(query)}
+
+    def declare(self, slug: str, title: str, now: datetime, was: Sequence[str] = (), ended: bool = False) -> None:
+        """A topic of the configuration: its slug is fixed there, its title follows the file.
+
+        ``was``: slugs it had before; the first that is a topic's becomes this one, with all its articles and readers.
+        """
+        with self._database.read() as connection:
+            if _is_declared(connection, slug, title, was, ended):
+                return
         with self._database.write() as connection:
             lock_site(connection)
-            row = connection.execute(select(topic).where(topic.c.slug == slug)).first()
-            if row is None:
-                _add(connection, slug, title, now)
-            elif row.title != title:
-                connection.execute(topic.update().where(topic.c.id == row.id).values(title=title))
-                # Entries name their topics in every feed, and the outline names them all.
-                mark_all_dirty(connection)
-                connection.execute(fact.delete().where(fact.c.name == "feed settings"))
-                insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": row.id}])
+            row = _find(connection, slug) or _renamed(connection, slug, was)
+            number = row.id if row else _add(connection, slug, title, now)
+            values = {"title": title, "ended_at": (row and row.ended_at) or now if ended else None}
+            connection.execute(topic.update().where(topic.c.id == number).values(values))
+            insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
+            insert_missing(connection, topic_alias, [{"slug": old, "topic_id": number} for old in was])
+            # Entries name their topics in every feed, and the outline names them all.
+            mark_all_dirty(connection)
+            connection.execute(fact.delete().where(fact.c.name == "feed settings"))
+
+
+def _is_declared(connection: Connection, slug: str, title: str, was: Sequence[str], ended: bool) -> bool:
+    row = _find(connection, slug)
+    aliases = select(topic_alias.c.slug).where(topic_alias.c.slug.in_(was))
+    known = set(connection.execute(aliases).scalars())
+    return row is not None and row.title == title and (row.ended_at is not None) == ended and known == set(was)
+
+
+def _find(connection: Connection, slug: str) -> Row[Any] | None:
+    return connection.execute(select(topic).where(topic.c.slug == slug)).first()
+
+
+def _renamed(connection: Connection, slug: str, was: Sequence[str]) -> Row[Any] | None:
+    """The topic under its new slug. The files of its feed go with the old address, which leads to the new one."""
+    row = next(filter(None, (_find(connection, old) for old in was)), None)
+    if row is None:
+        return None
+    mine = feed.c.topic_id == row.id
+    number = connection.execute(select(feed.c.id).where(mine)).scalar_one()
+    connection.execute(topic.update().where(topic.c.id == row.id).values(slug=slug))
+    connection.execute(feed.update().where(mine).values(slug=slug))
+    gone = {"slug": row.slug, "kind": FeedKind.GONE, "atom_id": "", "dirty": True, "version": 1, "added_at": row.added_at}
+    left = connection.execute(feed.insert().returning(feed.c.id), gone).scalar_one()
+    connection.execute(feed_file.update().where(feed_file.c.feed_id == number).values(feed_id=left))
+    combined = (feed.c.kind == FeedKind.COMBINED) & feed.c.id.in_(
+        select(feed_topic.c.feed_id).where(feed_topic.c.topic_id == row.id)
+    )
+    connection.execute(feed.update().where(combined).values(kind=FeedKind.GONE, dirty=True))
+    return row
 
 
 def ensure_topics(connection: Connection, titles: Sequence[str], now: datetime) -> dict[str, int]:

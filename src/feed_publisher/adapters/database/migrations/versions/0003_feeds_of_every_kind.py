@@ -17,6 +17,14 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     op.add_column("entry", sa.Column("lang", sa.String(length=8), nullable=False, server_default=""))
     op.create_index("ix_entry_lang_state_published", "entry", ["lang", "state", "published", "id"], unique=False)
+    op.add_column("topic", sa.Column("ended_at", Utc(), nullable=True))
+    op.create_table(
+        "topic_alias",
+        sa.Column("slug", sa.String(length=80), nullable=False),
+        sa.Column("topic_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["topic_id"], ["topic.id"], name=op.f("fk_topic_alias_topic_id_topic")),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_topic_alias")),
+    )
     _authors()
     _widen_feeds()
     op.create_table(
