@@ -102,6 +102,7 @@ def source_rules(source: Source, site_topics: tuple[str, ...] = ()) -> SourceRul
         select=Selectors(**source.select.model_dump()),
         pages=source.pages,
         silence=source.silence,
+        takes_over=source.takes_over,
     )
 
 
