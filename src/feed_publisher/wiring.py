@@ -108,6 +108,7 @@ def source_rules(source: Source, site_topics: tuple[str, ...] = ()) -> SourceRul
         select=Selectors(**source.select.model_dump()),
         pages=source.pages,
         silence=source.silence,
+        takes_over=source.takes_over,
     )
 
 

@@ -219,7 +219,9 @@ def test_a_reader_may_subscribe_and_is_then_told_to_wait(shared: Site) -> None:
     front = FeedFront(shared.folder / "public", "", shared.asgi, limits=FeedLimits(lambda: now[0]))
 
     def ask(asker: str = "192.0.2.7 Reader", **asked: bytes) -> tuple[int, dict[bytes, bytes]]:
-        status, headers, _ = front.answer(ADDRESS, "GET", {n.replace("_", "-").encode(): v for n, v in asked.items()}, asker)
+        status, headers, _ = front.answer(
+            ADDRESS, "GET", {n.replace("_", "-").encode(): v for n, v in asked.items()}, asker
+        )
         return status, dict(headers)
 
     assert [ask()[0] for _ in range(6)] == [200] * 5 + [429]
@@ -353,6 +355,8 @@ def test_no_feed_sets_a_cookie_or_asks_the_database(site: Site) -> None:
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
     assert client.get("/feeds/nowhere.atom").status_code == 404
+    answer = client.get("/feeds/authors/l-varga.atom")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "10"), "one that is not there yet"
     assert client.get("/topics/harbour-towns").status_code == 503
 
 

@@ -279,12 +279,12 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
 
 
 def test_everything_that_is_wrong_is_named_at_once(client: TestClient) -> None:
-    body = {"entries": [{"titel": "A"}, FERRY, {"title": "C", "date": "soon", "colour": "red"}, "D", None]}
+    body = {"entries": [{"titel": "A"}, FERRY, {"title": "C", "date": "soon", "weight": 7}, "D", None]}
     errors = push(client, body).json()["errors"]
     assert [(each["entry"], each["field"]) for each in errors] == [
         (0, "titel"),
         (0, "title"),
-        (2, "colour"),
+        (2, "weight"),
         (2, "date"),
         (3, ""),
         (4, ""),

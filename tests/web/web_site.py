@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,8 +22,8 @@ from feed_publisher.domain.token import Purpose, make_token
 from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.services.subscribe import REQUEST_BITS
-from feed_publisher.web.feeds import Asgi
 from feed_publisher.web.feedlimits import FeedLimits
+from feed_publisher.web.feeds import Asgi
 from feed_publisher.web.site import build
 
 BASE = "http://127.0.0.1:8000"

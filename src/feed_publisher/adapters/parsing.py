@@ -34,7 +34,7 @@ _MAX_ANSWER = 200_000_000
 # All a child needs; secrets that are kept in the environment are no business of a parser's.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 _ANSWER_CLASSES = {
-    *(("feed_publisher.domain.model", name) for name in ("About", "Draft", "Problem", "Reading")),
+    *(("feed_publisher.domain.model", name) for name in ("About", "Draft", "Enclosure", "Image", "Problem", "Reading")),
     *(("datetime", name) for name in ("datetime", "timedelta", "timezone")),
     ("feed_publisher.domain.source", "Selectors"),
     ("feed_publisher.parse.page", "Shape"),

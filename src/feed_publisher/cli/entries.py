@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 
@@ -62,6 +63,8 @@ def show(place: Place, key: str, out: Out) -> None:
     out.say(f"{entry.title}\n" + (f"By {', '.join(entry.authors)}\n" if entry.authors else ""))
     for line in (entry.summary, f"topics: {', '.join(t.title for t in entry.topics)}", f"published {entry.published}"):
         out.say(line)
+    for line in _media_lines(entry):
+        out.say(escaped(line))
     out.say(f"updated {entry.updated}\n{document['url']}\n{entry.id}\nstate: {entry.state}" + _reason(entry))
     out.document(document)
 
@@ -247,6 +250,16 @@ def _topics(entry: Entry) -> str:
     return ", ".join(topic.title for topic in entry.topics) or "no topic"
 
 
+def _media_lines(entry: Entry) -> list[str]:
+    image = entry.image
+    shown = "".join(f", {each}" for each in (image.alt, image.credit) if each) if image else ""
+    lines = [f"picture {image.url}{shown}"] if image else []
+    for each in entry.enclosures:
+        size = f", {each.length:,} bytes" if each.length else ""
+        lines.append(f"file {each.url} ({each.type}{size}{f', {each.title}' if each.title else ''})")
+    return lines
+
+
 def entry_json(app: App, entry: Entry) -> dict[str, object]:
     return {
         "key": entry.key,
@@ -261,4 +274,6 @@ def entry_json(app: App, entry: Entry) -> dict[str, object]:
         "state": entry.state,
         "reason": entry.reason,
         "source": entry.source,
+        "image": asdict(entry.image) if entry.image else None,
+        "enclosures": [asdict(each) for each in entry.enclosures],
     }

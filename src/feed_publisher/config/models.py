@@ -23,6 +23,7 @@ from feed_publisher.config.values import (
     HttpUrl,
     Language,
     MailAddress,
+    OldPath,
     Slug,
     TimeOfDay,
     Title,
@@ -73,6 +74,9 @@ class Site(Section):
 
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of reverse proxies whose X-Forwarded-For is believed."""
+
+    old_feeds: tuple[OldPath, ...] = ()
+    """Paths at which feeds of all articles used to be, such as "/feed/": they lead to the feed of all."""
 
     @property
     def is_loopback(self) -> bool:
@@ -186,6 +190,10 @@ class Source(Section):
     silence: Every | None = None
     """How long it may bring nothing before you are told. Default: judged by how often it used to."""
 
+    takes_over: bool = False
+    """Its ids (absolute URIs) become those of its new articles, so that readers who follow the old feed see none twice.
+    Set it before the source is first read: the id of an article never changes."""
+
     select: Select = Select()
     """CSS selectors; see below."""
 
@@ -238,6 +246,9 @@ class Topic(Section):
 
     ended: bool = False
     """No article will follow: a last entry says so, and after 30 days its feeds are answered 410."""
+
+    old_feeds: tuple[OldPath, ...] = ()
+    """Paths at which its feed used to be, such as "/category/ships/feed/": they lead to its feed."""
 
 
 class NamedFeed(Section):
@@ -326,6 +337,14 @@ class Settings(BaseSettings):
             double = next((slug for slug in slugs if slugs.count(slug) > 1), None)
             if double:
                 raise ValueError(f"two of [[{section}]] have the slug {double!r}; each needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _old_feeds_are_unique(self) -> Settings:
+        paths = [*self.site.old_feeds, *(path for topic in self.topics for path in topic.old_feeds)]
+        double = next((path for path in paths if paths.count(path) > 1), None)
+        if double:
+            raise ValueError(f"old_feeds: {double!r} is named twice; one address can lead to one feed only")
         return self
 
     def source(self, slug: str) -> Source:

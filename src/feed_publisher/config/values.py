@@ -114,6 +114,25 @@ def check_http_url(value: str) -> str:
     return value
 
 
+_OUR_NAMES = (
+    "admin api authors confirm digests entries favicon.ico feeds feeds.opml follow healthz hooks hub issues mailbox"
+    " metrics preferences readyz robots.txt static topics unsubscribe"
+)
+OUR_PATHS = frozenset(_OUR_NAMES.split())
+"""What the paths of our own pages begin with."""
+
+
+def _old_path(value: str) -> str:
+    if not value.startswith("/") or value.startswith("//"):
+        raise ValueError(f'{value!r} is not a path; write what follows the host, such as "/feed/"')
+    if re.search(r"[?#\s\x00-\x1f\x7f]", value):
+        raise ValueError(f"{value!r} holds a blank, ? or #; write the path alone")
+    first = value.split("/")[1]
+    if not value.strip("/") or first in OUR_PATHS:
+        raise ValueError(f"{value!r} is an address of this site itself; no old feed can be there")
+    return value
+
+
 def _line(value: str) -> str:
     return " ".join(value.split())
 
@@ -125,6 +144,7 @@ TimeOfDay = Annotated[time, BeforeValidator(_time)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 HttpUrl = Annotated[str, AfterValidator(check_http_url)]
+OldPath = Annotated[str, AfterValidator(_old_path)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]

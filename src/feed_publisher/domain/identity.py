@@ -43,6 +43,11 @@ _TRACKING = re.compile(
 )
 _URI = re.compile(r"^(https?|urn|tag|info|doi|ark|ni):\S+$", re.IGNORECASE)
 """Ids that mean the same everywhere. ``article:12`` is a URI by its form only: two systems may both use it."""
+_PERMANENT = re.compile(
+    r"(?:https?://[^/?#]+(?:[/?#].*)?|urn:[a-z0-9][a-z0-9-]+:.+|tag:[^,:]+,\d{4}(?:-\d\d){0,2}:.*)", re.IGNORECASE
+)
+_NO_URI = re.compile(r'[\s\x00-\x20\x7f"<>\\^`{|}]')
+MAX_ID = 1_000  # characters; column ``entry.atom_id`` holds as many
 _STYLES = str.maketrans({**dict.fromkeys('’‘‚‛ʼ“”„‟«»‹›"`´', "'"), **dict.fromkeys("–—‐‑‒―−", "-")})
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]")
 _NO_WORD = re.compile(r"[^\w\s]")
@@ -109,6 +114,14 @@ def keys_of(draft: Draft, source: str) -> tuple[Key, ...]:
     if link is not None:
         keys.append(Key(SITE, KeyKind.LINK, _short(link)))
     return tuple(keys) or text_keys(draft, source)
+
+
+def is_permanent_id(text: str) -> bool:
+    """Whether an id of a source may become ours: an absolute URI (RFC 4287 §4.2.6) that says whose it is.
+
+    Letters beyond ASCII are as good: Atom wants an IRI.
+    """
+    return len(text) <= MAX_ID and _PERMANENT.fullmatch(text) is not None and not _NO_URI.search(text)
 
 
 def fragment_keys(draft: Draft) -> tuple[Key, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,9 +17,11 @@ from feed_publisher.domain.identity import (
     Likeness,
     adopted,
     adopted_key,
+    canonical_link,
     comparable,
     fragment_keys,
     identifying_link,
+    is_permanent_id,
     is_textual,
     keys_of,
     link_title_key,
@@ -41,7 +43,10 @@ CHOICE = ": release it if it is another article, else hide it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What recognition needs of a stored entry; ``number`` is its database id. ``undecided``: held, or hidden."""
+    """What recognition needs of a stored entry; ``number`` is its database id. ``undecided``: held, or hidden.
+
+    ``files`` are the addresses of its enclosures.
+    """
 
     number: int
     key: str
@@ -53,6 +58,8 @@ class Known:
     link: str | None
     published: datetime | None = None
     undecided: bool = False
+    has_image: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,8 @@ class Decision:
     """``known`` is None for NEW and HOLD; ``keys`` are those to be stored with the entry, none that is stored already.
 
     ``owned``: the known entry belongs to the source that was read; other sources only add topics. ``feed_only``: a
-    new entry that fills feeds but is never mailed.
+    new entry that fills feeds but is never mailed. ``wanted_id``: the atom:id that a new entry gets unless another
+    has it; "" for one of our own.
     """
 
     verb: Verb
@@ -87,6 +95,18 @@ class Decision:
     owned: bool = False
     reason: str = ""
     feed_only: bool = False
+    wanted_id: str = ""
+
+
+def taking_over(decision: Decision) -> Decision:
+    """The new entry keeps the id under which readers of its source know it.
+
+    Not an id that recognition does not go by either, as several articles share it.
+    """
+    identity = decision.draft.explicit_id or ""
+    is_its_own = any(key.kind is KeyKind.ID for key in decision.keys)
+    taken = decision.known is None and is_its_own and is_permanent_id(identity)
+    return replace(decision, wanted_id=identity) if taken else decision
 
 
 def wanted_keys(drafts: Iterable[Draft], source: str) -> set[Key]:
@@ -112,18 +132,28 @@ def recognise(
 
 
 def is_significant(draft: Draft, known: Known) -> bool:
-    """Whether a reader would notice. Spacing, case and the style of quotes and dashes are minor, all else counts."""
+    """Whether a reader would notice. Spacing, case and the style of quotes and dashes are minor, all else counts.
+
+    Of pictures only the first: sites cut and move theirs at any time. Of files only other addresses: a new episode is
+    under one, whereas lengths, types and signatures in the query differ between two readings of the same feed.
+    """
     return (
         _differ(draft.title, known.title)
         or len(draft.authors) != len(known.authors)
         or any(_differ(one, other) for one, other in zip(draft.authors, known.authors, strict=True))
         or _differ(draft.summary, known.summary)
         or _differ(draft.content_html, known.content_html)
+        or (draft.image is not None and not known.has_image)
+        or _places(each.url for each in draft.enclosures) != _places(known.files)
     )
 
 
 def _differ(one: str, other: str) -> bool:
     return one != other and plain(one) != plain(other)
+
+
+def _places(addresses: Iterable[str]) -> list[str]:
+    return [canonical_link(address).partition("?")[0] for address in addresses]
 
 
 Found = tuple[Article, Known | None]

@@ -75,7 +75,8 @@ class SourceRules:
     are followed. ``silence``: how long it may bring nothing before the operator is told; None: judged by its history.
     ``wanted``: named by hand, so it is taken as it is, without storm guard. ``prefix``: what the names of its
     documents begin with, when only a part of a folder is read. ``headers`` are sent
-    with every request to its own host; "file:NAME" stands for what that file holds.
+    with every request to its own host; "file:NAME" stands for what that file holds. ``takes_over``: its ids become
+    those of its new entries.
     """
 
     slug: str
@@ -92,6 +93,7 @@ class SourceRules:
     silence: timedelta | None = None
     wanted: bool = False
     prefix: str = ""
+    takes_over: bool = False
 
     @property
     def mark(self) -> str:

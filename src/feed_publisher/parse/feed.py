@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import feedparser
@@ -24,7 +26,9 @@ from feed_publisher.parse.feedentry import (
     read_entry,
     too_many,
 )
+from feed_publisher.parse.feedmedia import captions_of, media_of, parts_of
 from feed_publisher.parse.fields import MAX_LINE, absolute, is_feed_type, language_of
+from feed_publisher.parse.media import Media
 from feed_publisher.parse.text import clean, cut
 from feed_publisher.parse.xmltree import Xml, local, read_xml, text_of_xml
 
@@ -43,6 +47,7 @@ _PAGE = re.compile(
     r"(?:\s++|(?><!--.*?-->)|(?><\?.*?\?>))*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _PERIODS = {"hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000, "yearly": 31_536_000}
+_NO_MEDIA: Media = (None, ())
 _DELETED = "{http://purl.org/atompub/tombstones/1.0}deleted-entry"
 
 
@@ -55,12 +60,17 @@ def read_feed(data: bytes, name: str, rules: ParseRules) -> Reading:
         kind = _kind(xml.root)
     except InputError as error:
         return Reading(problems=(Problem(where=name, reason=error.reason),))
-    found = sum(1 for _ in xml.root.iter(*_ENTRY))
+    elements = list(xml.root.iter(*_ENTRY))
+    found, kept = len(elements), [parts_of(element) for element in elements[:MAX_ENTRIES]]
     withdrawn = _withdrawn(xml.root)
     parsed = _parse(_eased(xml))
     feed = dict(parsed.get("feed") or {})
     about = _about(feed, kind, rules.base)
-    drafts, problems = _entries(parsed["entries"][:MAX_ENTRIES], _document(feed, about, name, rules.base))
+    document = _document(feed, about, name, rules.base)
+    items = parsed["entries"][:MAX_ENTRIES]
+    # Were there more or fewer, a picture might come to another article.
+    media = [media_of(parts, document.base) for parts in kept] if len(items) == len(kept) else repeat(_NO_MEDIA)
+    drafts, problems = _entries(items, media, document)
     if found and not parsed["entries"]:
         problems.append(Problem(where=name, reason=f"its {found:,} entries cannot be understood; validate the feed"))
     problems += xml.problems(name, f"{len(drafts)} entries could be read")
@@ -101,11 +111,15 @@ def _kind(root: etree._Element) -> str:
 
 
 def _eased(xml: Xml) -> bytes:
-    """Well-formed XML without what would cost feedparser minutes: entries, children and texts beyond all measure."""
+    """Well-formed XML without what would cost feedparser minutes: entries, children and texts beyond all measure.
+
+    Also without the captions of pictures, which it takes for articles.
+    """
     entries = list(xml.root.iter(*_ENTRY))
     kept = entries[:MAX_ENTRIES]
     surplus = [*entries[MAX_ENTRIES:], *(child for entry in kept for child in list(entry)[MAX_CHILDREN:])]
     surplus += [child for holder in (xml.root, *xml.root.iterfind("{*}channel")) for child in _excess(holder)]
+    surplus += [caption for entry in kept for caption in captions_of(entry)]
     for element in surplus:
         _drop(element)
     giant = len(xml.data) > MAX_CONTENT
@@ -149,16 +163,18 @@ def _parse(data: bytes) -> Mapping[str, Any]:
     return parsed
 
 
-def _entries(items: list[Mapping[str, Any]], document: Document) -> tuple[list[Draft], list[Problem]]:
+def _entries(
+    items: list[Mapping[str, Any]], media: Iterable[Media], document: Document
+) -> tuple[list[Draft], list[Problem]]:
     drafts: list[Draft] = []
     problems: list[Problem] = []
-    for number, item in enumerate(items, 1):
+    for number, (item, (image, enclosures)) in enumerate(zip(items, media, strict=False), 1):
         try:
             draft, fault = read_entry(item, number, document)
         except InputError as error:
             problems.append(Problem(where=f"{document.name}: entry {number}", reason=error.reason))
             continue
-        drafts.append(draft)
+        drafts.append(replace(draft, image=image, enclosures=enclosures))
         if fault:
             problems.append(Problem(where=draft.where, reason=fault))
     return drafts, problems

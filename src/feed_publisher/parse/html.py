@@ -170,8 +170,8 @@ def _mend_link(link: etree._Element, base: str) -> None:
 
 def _mend_image(image: etree._Element, base: str) -> None:
     """Its real address; the alternative text in place of an image without one; nothing for a tracking pixel."""
-    address = _absolute(_source(image), base)
-    if _is_unseen(image) or _BEACON.match(address):
+    address = _absolute(source_of(image), base)
+    if is_unseen(image) or is_beacon(address):
         _drop(image)
     elif address.lower().startswith(_ABSOLUTE):
         image.set("src", address)
@@ -179,7 +179,7 @@ def _mend_image(image: etree._Element, base: str) -> None:
         image.tag, image.text = "span", image.get("alt")
 
 
-def _source(image: etree._Element) -> str:
+def source_of(image: etree._Element) -> str:
     """Where the picture is: pages that load it late keep that elsewhere."""
     source = (image.get("src") or "").strip()
     if source and not _PLACEHOLDER.match(source):
@@ -190,11 +190,21 @@ def _source(image: etree._Element) -> str:
     return late or ("" if source.startswith("#") else source)
 
 
-def _is_unseen(image: etree._Element) -> bool:
-    sizes = (image.get("width"), image.get("height"))
-    if any(size and _NO_SIZE.fullmatch(size) for size in sizes):
+def is_unseen(image: etree._Element) -> bool:
+    """Whether it is a tracking pixel, or hidden: by what its element says."""
+    if is_pixel(image.get("width"), image.get("height")):
         return True
     return "hidden" in image.attrib or bool(_UNSEEN_STYLE.search(image.get("style") or ""))
+
+
+def is_pixel(*sizes: str | None) -> bool:
+    """Whether a width or height is that of a tracking pixel."""
+    return any(size and _NO_SIZE.fullmatch(size) for size in sizes)
+
+
+def is_beacon(address: str) -> bool:
+    """Whether it is the address of a picture that only counts readers."""
+    return _BEACON.match(address) is not None
 
 
 def _drop(image: etree._Element) -> None:

@@ -11,6 +11,7 @@ from feed_publisher.parse.charset import to_text
 from feed_publisher.parse.feedentry import MAX_CONTENT, MAX_ENTRIES, SHORT, TOO_LONG, Document, too_many
 from feed_publisher.parse.fields import MAX_LINE, MAX_LINK, MAX_SUMMARY, Fields, absolute, date_of, language_of
 from feed_publisher.parse.jsonfile import content_of, join_place, load_json
+from feed_publisher.parse.media import MAX_FILES, Media, file, picture, settled
 from feed_publisher.parse.text import clean, cut, lines_of
 
 
@@ -88,6 +89,7 @@ def _draft(item: object, where: str, place: int, document: Document) -> tuple[Dr
     title = cut(_text(item, "title"), MAX_LINE) or cut(summary, 80)
     if not title:
         raise InputError('has neither a title nor a text; give it a "title"')
+    image, enclosures = _media(item, document.base)
     draft = Draft(
         title=title,
         where=where,
@@ -100,6 +102,8 @@ def _draft(item: object, where: str, place: int, document: Document) -> tuple[Dr
         link=absolute(item.get("url"), document.base),  # external_url is what the entry is about, not the entry
         published=date_of(item.get("date_published")) or date_of(item.get("date_modified")),
         language=_other_language(item, document.language),
+        image=image,
+        enclosures=enclosures,
     )
     return draft, fault
 
@@ -111,6 +115,17 @@ def _content(fields: Fields, base: str) -> tuple[str, str, str]:
         return *content_of(fields, base), ""
     except InputError as error:
         return "", "", f"its content was left out: {error.reason}"
+
+
+def _media(item: Mapping[str, object], base: str) -> Media:
+    attachments = item.get("attachments")
+    listed = attachments[: MAX_FILES * 2] if isinstance(attachments, list) else []
+    files = (
+        file(each.get("url"), base, each.get("mime_type"), each.get("size_in_bytes"), _text(each, "title"))
+        for each in listed
+        if isinstance(each, dict)
+    )
+    return settled(picture(item.get("image"), base) or picture(item.get("banner_image"), base), files)
 
 
 def _text(values: Mapping[str, object], key: str) -> str:

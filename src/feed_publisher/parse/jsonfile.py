@@ -10,6 +10,7 @@ from feed_publisher.domain.model import Draft, Problem, Reading
 from feed_publisher.parse.charset import decode
 from feed_publisher.parse.fields import MAX_SUMMARY, Fields
 from feed_publisher.parse.html import clean_article, paragraphs_of
+from feed_publisher.parse.media import media_of
 from feed_publisher.parse.text import cut, lines_of
 
 _LISTS = ("entries", "items")
@@ -95,6 +96,7 @@ def draft_of(item: object, defaults: Mapping[str, object], where: str, place: in
     if not title:
         raise InputError("is missing; give every entry a title", "title")
     content, words = content_of(fields)
+    image, enclosures = media_of(fields)
     return Draft(
         title=title,
         where=where,
@@ -107,6 +109,8 @@ def draft_of(item: object, defaults: Mapping[str, object], where: str, place: in
         link=fields.link("link", "url", "external_url"),
         published=fields.date("date_published", "published", "date"),
         language=fields.language() or general.language(),
+        image=image,
+        enclosures=enclosures,
     )
 
 

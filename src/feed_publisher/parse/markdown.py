@@ -14,6 +14,7 @@ from feed_publisher.parse.charset import decode
 from feed_publisher.parse.fields import MAX_SUMMARY, Fields
 from feed_publisher.parse.frontmatter import FrontMatter, split_front_matter
 from feed_publisher.parse.html import html_to_text, sanitise_html
+from feed_publisher.parse.media import media_of
 from feed_publisher.parse.text import clean, cut, lines_of
 
 MAX_BODY = 500_000
@@ -32,7 +33,7 @@ def read_markdown(data: bytes, name: str) -> Reading:
     try:
         return Reading(drafts=(_draft(front, f"{name}:1"),))
     except InputError as error:
-        line = front.lines.get(error.where, 1)
+        line = front.lines.get(re.split(r"[.\[]", error.where)[0], 1)  # image.alt stands at image
         reason = f"{error.where}: {error.reason}" if error.where else error.reason
         return Reading(problems=(Problem(where=f"{name}:{line}", reason=reason),))
 
@@ -46,6 +47,7 @@ def _draft(front: FrontMatter, where: str) -> Draft:
         title, tokens = heading, _without_heading(tokens)
     if not title:
         raise InputError("has no title; write “title: …” in the front matter or a line “# …”", "title")
+    image, enclosures = media_of(fields)
     return Draft(
         title=title,
         where=where,
@@ -57,6 +59,8 @@ def _draft(front: FrontMatter, where: str) -> Draft:
         link=fields.link("link", "url"),
         published=fields.date("date", "published"),
         language=fields.language(),
+        image=image,
+        enclosures=enclosures,
     )
 
 

@@ -15,6 +15,7 @@ from feed_publisher.parse.pages.articles import article_entries
 from feed_publisher.parse.pages.card import read_card
 from feed_publisher.parse.pages.jsonld import json_ld_drafts
 from feed_publisher.parse.pages.microformats import microformat_entries, microformat_hints
+from feed_publisher.parse.pages.pictures import page_picture
 from feed_publisher.parse.pages.plaintext import listing_text
 from feed_publisher.parse.pages.rank import completeness, quality
 from feed_publisher.parse.pages.repeated import parts_of, repeated_entries
@@ -139,6 +140,8 @@ def _found(page: Page, method: str, trust: float, drafts: Sequence[Draft], tops:
     if len(once) > MAX_ENTRIES:
         reason = f"the page lists more than {MAX_ENTRIES} articles; only the first {MAX_ENTRIES} are read"
         problems.append(Problem(where=page.name, reason=reason))
+    if len(once) == 1 and once[0].image is None:
+        once = [replace(once[0], image=page_picture(page, once[0].link))]
     placed = [replace(draft, place=place) for place, draft in enumerate(once[:MAX_ENTRIES])]
     return _Found(method=method, trust=trust, drafts=tuple(placed), problems=tuple(problems), tops=tuple(tops))
 

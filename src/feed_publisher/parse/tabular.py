@@ -17,11 +17,11 @@ MAX_ROW_LINES = 10_000
 
 _COLUMN_NAMES = (
     "title link url summary description authors author topics topic categories category tags date published"
-    " date_published id guid language lang content_html content_text"
+    " date_published id guid language lang content_html content_text image"
 )
 COLUMNS = frozenset(_COLUMN_NAMES.split())
 _TOPICS = ("topics", "topic", "categories", "category", "tags")
-_WRITE = "title, link, summary, authors, topics, date, id, language, content_html"
+_WRITE = "title, link, summary, authors, topics, date, id, language, content_html, image"
 
 Record = tuple[int, object]
 """First line and what stands there: an object of named fields, or why it is none."""

@@ -10,7 +10,7 @@ from feed_publisher.domain.dates import believed
 from feed_publisher.domain.guard import MEMORY, Circumstances, guarded
 from feed_publisher.domain.identity import Key, keys_of
 from feed_publisher.domain.model import Draft, Problem, Reading
-from feed_publisher.domain.recognition import Decision, Known, Listed, recognise, wanted_keys
+from feed_publisher.domain.recognition import Decision, Known, Listed, recognise, taking_over, wanted_keys
 from feed_publisher.domain.source import SourceKind, SourceRecord, SourceRules
 from feed_publisher.ports.pickup import Absorbed, EntryStore, SourceDocument, SourceStore
 
@@ -62,7 +62,8 @@ class Absorber:
         drafts = [_prepared(draft, self.rules, reading, now) for draft in reading.drafts]
 
         def decide(known: Mapping[Key, Known], listed: Sequence[Listed]) -> list[Decision]:
-            return guarded(recognise(drafts, slug, known, listed), listed, self.circumstances)
+            decisions = guarded(recognise(drafts, slug, known, listed), listed, self.circumstances)
+            return [taking_over(decision) for decision in decisions] if self.rules.takes_over else decisions
 
         withdrawn = _keys_of_ids(reading.withdrawn, slug)
         return self.entries.absorb(slug, document, wanted_keys(drafts, slug), decide, now, withdrawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from feed_publisher.domain.archive import FeedKind

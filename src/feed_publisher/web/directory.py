@@ -51,7 +51,7 @@ class Directory:
 def old_addresses(app: App) -> dict[str, str]:
     """Where the feeds that people followed before are now, by path without the last slash."""
     site = app.settings
-    old = {path: "all" for path in site.site.old_feeds}
+    old = dict.fromkeys(site.site.old_feeds, "all")
     old |= {path: topic.slug for topic in site.topics for path in topic.old_feeds}
     return {path.rstrip("/"): f"/feeds/{slug}.{_format(path)}" for path, slug in old.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feed_publisher.domain.archive import TOPICS_MOST
+from feed_publisher.domain.errors import StorageError
 from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
 from feed_publisher.web.feedcache import FeedCache, Headers, Stored
 from feed_publisher.web.feedlimits import FeedLimits
+
+log = logging.getLogger("feed_publisher.web")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -72,7 +76,7 @@ class FeedFront:
         self._cache = FeedCache(public, base_url, hubs)
         self._limits = limits or FeedLimits(time.monotonic)
         self._making: dict[tuple[str, str], asyncio.Task[bool]] = {}
-        self._unknown: dict[tuple[str, str], float] = {}
+        self._unknown: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,12 +97,27 @@ class FeedFront:
         if found[0] != HTTPStatus.NOT_FOUND or self._directory is None:
             return found
         name = _NAME.fullmatch(path[1:])
-        if name is None:
+        if name is None or not (name["form"] or name["page"] or "+" in name["slug"] or "/" in name["slug"]):
+            return found  # what is not made by itself when there are articles
+        key = path.rpartition(".")[0]
+        if self._unknown.get(key, 0.0) > time.monotonic():
             return found
-        made = await self._make(name["slug"], name["form"] or "")
+        try:
+            made = await self._make(name["slug"], name["form"] or "")
+        except StorageError as error:
+            log.error("%s: %s", path, error)
+            made = None
         if made is None:
-            return _small(503, b"Many feeds are being made. Please ask again.\n", [(b"retry-after", b"10")])
-        return self.answer(path, method, asked, asker) if made else found
+            return _small(503, b"This feed cannot be made now. Please ask again.\n", [(b"retry-after", b"10")])
+        answer = self.answer(path, method, asked, asker)
+        if answer[0] == HTTPStatus.NOT_FOUND:
+            self._remember_unknown(key)
+        return answer
+
+    def _remember_unknown(self, key: str) -> None:
+        if len(self._unknown) >= UNKNOWN_MOST:
+            self._unknown.clear()
+        self._unknown[key] = time.monotonic() + UNKNOWN_FOR
 
     def answer(self, path: str, method: str, asked: Asked, asker: str = "") -> Answer:
         """Status, headers and body of what is stored; a HEAD has the headers of its GET."""
@@ -134,20 +153,13 @@ class FeedFront:
     async def _make(self, slug: str, form: str) -> bool | None:
         """Whether there is such a feed now; None when too many are being made."""
         key = slug, form
-        if self._unknown.get(key, 0.0) > time.monotonic():
-            return False
         task = self._making.get(key)
         if task is None:
             if len(self._making) >= MAKING or self._directory is None:
                 return None
             task = self._making[key] = asyncio.create_task(self._directory.make(slug, form))
             task.add_done_callback(lambda _: self._making.pop(key, None))
-        made = await asyncio.shield(task)
-        if not made:
-            if len(self._unknown) >= UNKNOWN_MOST:
-                self._unknown.clear()
-            self._unknown[key] = time.monotonic() + UNKNOWN_FOR
-        return made
+        return await asyncio.shield(task)
 
 
 def canonical(path: str, slug: str) -> str:

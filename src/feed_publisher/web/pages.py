@@ -6,7 +6,8 @@ import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import asdict
-from urllib.parse import urlsplit
+from html import escape
+from urllib.parse import unquote, urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -124,10 +125,23 @@ class Pages:
             "authors_text": authors_text(entry.authors, self.app.settings.site.language),
             "content_html": Markup(entry.content_html),  # noqa: S704 - sanitised when it was picked up
             "topics": [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in entry.topics],
+            "picture": None if _shows(entry) else entry.image,
+            "files": [{**asdict(each), "name": each.title or _file_name(each.url)} for each in entry.enclosures],
         }
 
     def entry_line(self, entry: Entry) -> dict[str, object]:
         return {**self.entry(entry), "url": entry.link or f"{self.base}/entries/{entry.key}"}
+
+
+def _shows(entry: Entry) -> bool:
+    """Whether the picture stands in the text of the article already."""
+    return entry.image is not None and f'src="{escape(entry.image.url)}"' in entry.content_html
+
+
+def _file_name(url: str) -> str:
+    """The last part of the path as people write it; the host where there is none."""
+    parts = urlsplit(url)
+    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc
 
 
 def _host_name(request: Request) -> str:

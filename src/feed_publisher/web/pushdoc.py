@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from feed_publisher.parse.media import MAX_FILES
 from feed_publisher.services.push import MOST
 
 _EXAMPLE: dict[str, Any] = {
@@ -18,7 +19,26 @@ _EXAMPLE: dict[str, Any] = {
     "topics": ["Coastal shipping"],
     "published": "2026-11-22T07:30:00Z",
     "language": "en",
+    "image": {"url": "https://harbour.example/2026/ferry.jpg", "alt": "A ferry in the ice", "credit": "Ida Holm"},
+    "enclosures": [{"url": "https://harbour.example/2026/ferry.mp3", "type": "audio/mpeg", "length": 4200000}],
 }
+
+
+class ImageIn(BaseModel):
+    """The picture of an entry."""
+
+    url: str = Field(description="http or https", max_length=2048)
+    alt: str | None = Field(None, description="What it shows, in words", max_length=500)
+    credit: str | None = Field(None, description="Whose it is", max_length=500)
+
+
+class EnclosureIn(BaseModel):
+    """A file that belongs to an entry, such as an episode."""
+
+    url: str = Field(description="http or https", max_length=2048)
+    type: str | None = Field(None, description="A media type such as audio/mpeg; else by the extension, or mime_type")
+    length: int | None = Field(None, description="Bytes; or size_in_bytes", ge=0)
+    title: str | None = Field(None, max_length=500)
 
 
 class EntryIn(BaseModel):
@@ -36,18 +56,33 @@ class EntryIn(BaseModel):
     topics: list[str] | str | None = Field(None, description="Titles of topics; unknown ones are made")
     published: str | None = Field(None, description="2026-11-22 or 2026-11-22T07:30:00Z; a date to come is waited for")
     language: str | None = Field(None, description="A code such as en or pt-BR")
+    image: str | ImageIn | None = Field(None, description="Its picture, or the address of it; or banner_image")
+    enclosures: list[str | EnclosureIn] | None = Field(None, description="Or attachments", max_length=MAX_FILES)
 
 
 FIELDS = (
     *("id", "title", "link", "url", "external_url", "summary", "description", "content_html", "content_text"),
     *("authors", "author", "topics", "topic", "categories", "category", "tags"),
     *("published", "date_published", "date", "language", "lang"),
+    *("image", "banner_image", "enclosures", "attachments"),
 )
 """All names that are read."""
 
 
+def _inlined(value: Any, parts: dict[str, Any]) -> Any:
+    """Without references to ``parts``, which would lead elsewhere in the document that this one becomes a part of."""
+    if isinstance(value, list):
+        return [_inlined(each, parts) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value:
+        return _inlined(parts[value["$ref"].rpartition("/")[2]], parts)
+    return {key: _inlined(each, parts) for key, each in value.items()}
+
+
 def _body() -> dict[str, Any]:
-    entry = EntryIn.model_json_schema()
+    schema = EntryIn.model_json_schema()
+    entry = _inlined(schema, schema.pop("$defs"))
     many = {
         "type": "object",
         "title": "Entries",

@@ -212,6 +212,8 @@ entry_revision = Table(
     Column("summary", Text, nullable=False),
     Column("content_html", Text, nullable=False),
     Column("language", String(35)),
+    Column("image", JSON(none_as_null=True)),
+    Column("enclosures", JSON, nullable=False, server_default="[]"),
     Column("created_at", Utc, nullable=False),
 )
 

@@ -13,6 +13,7 @@ from feed_publisher.parse.byline import is_certain, names_of, split_authors
 from feed_publisher.parse.fields import MAX_MANY, MAX_SUMMARY
 from feed_publisher.parse.pages.dates import machine_date, visible_date, without_date
 from feed_publisher.parse.pages.flow import lines_in
+from feed_publisher.parse.pages.pictures import card_picture, marked_picture
 from feed_publisher.parse.pages.topics import topic_of
 from feed_publisher.parse.pages.tree import HEADINGS, Element, Page, language_at, names_in, text_of, tokens
 from feed_publisher.parse.text import clean, cut
@@ -51,6 +52,7 @@ class Hints:
     date: Sequence[Element] | None = None
     topic: Sequence[Element] | None = None
     identity: Sequence[Element] | None = None
+    image: Sequence[Element] | None = None
 
     def or_else(self, others: Hints) -> Hints:
         """These, and where nothing is known, those of ``others``."""
@@ -71,16 +73,18 @@ def read_card(page: Page, tops: Sequence[Element], hints: Hints = Hints()) -> Dr
         return None
     lines = [line.text for line in lines_in(page, tops, MAX_ELEMENTS)]
     authors = _authors(hints.author, inside, lines, title)
+    link = _link(page, hints.link, anchor, inside)
     return Draft(
         title=title,
         where=page.where(titled),
-        link=_link(page, hints.link, anchor, inside),
+        link=link,
         authors=authors[:MAX_MANY],
         summary=cut(_summary(hints.summary, inside, lines, title), MAX_SUMMARY),
         published=_published(hints.date, inside, title),
         topics=topic_of(page, titled, tops[0]) if hints.topic is None else _names_of_topics(hints.topic),
         explicit_id=next((page.link(_address(element)) for element in hints.identity or ()), None),
         language=_language(page, titled),
+        image=marked_picture(page, hints.image or ()) or card_picture(page, tops, inside, link),
     )
 
 

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 
 from feed_publisher.domain.errors import InputError
-from feed_publisher.domain.model import Draft
+from feed_publisher.domain.model import Draft, Image
 from feed_publisher.parse.byline import split_authors
 from feed_publisher.parse.fields import MAX_MANY, MAX_SUMMARY, absolute, language_of
-from feed_publisher.parse.html import html_to_text
+from feed_publisher.parse.html import html_to_text, is_pixel
+from feed_publisher.parse.media import picture
 from feed_publisher.parse.pages.card import author_names
 from feed_publisher.parse.pages.dates import machine_date
 from feed_publisher.parse.pages.topics import topic_of_page
@@ -105,6 +106,7 @@ def _draft(page: Page, line: int, node: Node, known: Mapping[str, Node]) -> Draf
         published=machine_date(_text(node.get("datePublished")) or _text(node.get("dateCreated"))),
         explicit_id=_identity(node),
         language=_language(page, node),
+        image=_image(page, node, known),
     )
 
 
@@ -139,6 +141,29 @@ def _authors(value: object, known: Mapping[str, Node]) -> tuple[str, ...]:
         else:
             names += author_names(_words(author))
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 300))
+
+
+def _image(page: Page, node: Node, known: Mapping[str, Node]) -> Image | None:
+    """An address, or an object that says what it shows and whose it is."""
+    values = [*_many(node.get("image")), *_many(node.get("thumbnailUrl"))][:MAX_MANY]
+    return next(filter(None, (_picture(page, value, known) for value in values)), None)
+
+
+def _picture(page: Page, value: object, known: Mapping[str, Node]) -> Image | None:
+    if not isinstance(value, dict):
+        return picture(_text(value), page.base)
+    node = _resolve(value, known)
+    if is_pixel(_size(node.get("width")), _size(node.get("height"))):
+        return None
+    address = _text(node.get("url")) or _text(node.get("contentUrl"))
+    alt = _words(node.get("caption")) or _words(node.get("description"))
+    names = _authors(node.get("creator") or node.get("author"), known)
+    return picture(address, page.base, alt, _words(node.get("creditText")) or ", ".join(names))
+
+
+def _size(value: object) -> str:
+    """Also of a QuantitativeValue."""
+    return str(value.get("value") if isinstance(value, dict) else value)
 
 
 def _resolve(node: Node, known: Mapping[str, Node]) -> Node:

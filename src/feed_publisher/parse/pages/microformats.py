@@ -18,6 +18,7 @@ _H_ENTRY = {
     "author": ("p-author",),
     "date": ("dt-published",),
     "identity": ("u-uid",),
+    "image": ("u-featured", "u-photo"),
 }
 _H_ATOM = {
     "title": ("entry-title",),
@@ -31,6 +32,7 @@ _MICRODATA = {
     "summary": ("description", "abstract"),
     "author": ("author", "creator"),
     "date": ("datepublished",),
+    "image": ("image", "thumbnailurl"),
 }
 
 

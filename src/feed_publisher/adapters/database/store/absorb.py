@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,8 +87,8 @@ def _add_entries(
     if not decisions:
         return []
     dates = publication_dates([d.draft for d in decisions], now, _taken(connection, source_id, now, len(decisions)))
-    dated = zip(decisions, dates, strict=True)
-    rows = [_entry_row(decision, source_id, date, now, language) for decision, date in dated]
+    free, dated = _free_ids(connection, decisions), zip(decisions, dates, strict=True)
+    rows = [_entry_row(decision, source_id, date, now, language, free) for decision, date in dated]
     rows.reverse()
     inserted = connection.execute(entry.insert().returning(entry.c.id, sort_by_parameter_order=True), rows)
     numbers = [int(number) for number in inserted.scalars()][::-1]
@@ -114,12 +115,25 @@ def _taken(connection: Connection, source_id: int, now: datetime, count: int) ->
     return set(connection.execute(query).scalars())
 
 
-def _entry_row(decision: Decision, source_id: int, date: datetime, now: datetime, language: str) -> dict[str, Any]:
-    key = str(uuid.uuid4())
+def _free_ids(connection: Connection, decisions: Sequence[Decision]) -> set[str]:
+    """The wanted ids that no entry has yet."""
+    free = {decision.wanted_id for decision in decisions if decision.wanted_id}
+    for chunk in chunks(sorted(free), 500):
+        free -= set(connection.execute(select(entry.c.atom_id).where(entry.c.atom_id.in_(chunk))).scalars())
+    return free
+
+
+def _entry_row(
+    decision: Decision, source_id: int, date: datetime, now: datetime, language: str, free_ids: set[str]
+) -> dict[str, Any]:
+    """The id is for ever: the first of two that want the same one gets it."""
+    key, wanted = str(uuid.uuid4()), decision.wanted_id
+    own_id = wanted if wanted in free_ids else f"urn:uuid:{key}"
+    free_ids.discard(wanted)
     state = EntryState.SCHEDULED if date > now else EntryState.PUBLIC
     return {
         "key": key,
-        "atom_id": f"urn:uuid:{key}",
+        "atom_id": own_id,
         "source_id": source_id,
         "state": EntryState.HELD if decision.verb is Verb.HOLD else state,
         "reason": decision.reason,
@@ -140,6 +154,8 @@ def _revision_row(number: int, draft: Draft, now: datetime) -> dict[str, Any]:
         "summary": draft.summary,
         "content_html": draft.content_html,
         "language": draft.language,
+        "image": asdict(draft.image) if draft.image else None,
+        "enclosures": [asdict(each) for each in draft.enclosures],
         "created_at": now,
     }
 

@@ -135,6 +135,9 @@ class SqlEntryStore:
             return load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))
 
     def get(self, prefix: str) -> Entry:
+        """By its key, the start of one, or its id, which may be one that was taken over."""
+        if ":" in prefix and (named := self._of_id(prefix.strip())):
+            return named[0]
         wanted = prefix.strip().lower().removeprefix("urn:uuid:")
         if len(wanted) < 6:
             raise InputError(f"{prefix!r} is too short: give at least 6 characters of the entry's key")
@@ -150,6 +153,10 @@ class SqlEntryStore:
         if not found:
             raise NotFoundError(f"no entry has the key {prefix}; `entries list` shows all")
         return found[0]
+
+    def _of_id(self, atom_id: str) -> list[Entry]:
+        with self._database.read() as connection:
+            return load_entries(connection, entry_rows().where(entry.c.atom_id == atom_id))
 
     def page(self, page: Page) -> list[Entry]:
         query = entry_rows().order_by(entry.c.published.desc(), entry.c.id.desc()).limit(page.limit)
@@ -277,4 +284,6 @@ def _to_known(row: Row[Any]) -> Known:
         link=row.link,
         published=row.published,
         undecided=row.state in (EntryState.HELD, EntryState.HIDDEN),
+        has_image=row.image is not None,
+        files=tuple(each["url"] for each in row.enclosures),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from feed_publisher.adapters.database.schema import entry, entry_revision, entry_topic, source, topic
 from feed_publisher.adapters.database.store.common import chunks
-from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.model import Enclosure, Entry, EntryState, Image, TopicRef
 
 
 def entry_rows() -> Select[Any]:
@@ -47,6 +47,8 @@ def to_entry(row: Row[Any], topics: tuple[TopicRef, ...]) -> Entry:
         reason=row.reason,
         topics=topics,
         source=row.source_slug,
+        image=Image(**row.image) if row.image else None,
+        enclosures=tuple(Enclosure(**each) for each in row.enclosures),
     )
 
 

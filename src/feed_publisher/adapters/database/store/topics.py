@@ -100,7 +100,14 @@ def _renamed(connection: Connection, slug: str, was: Sequence[str]) -> Row[Any] 
     number = connection.execute(select(feed.c.id).where(mine)).scalar_one()
     connection.execute(topic.update().where(topic.c.id == row.id).values(slug=slug))
     connection.execute(feed.update().where(mine).values(slug=slug))
-    gone = {"slug": row.slug, "kind": FeedKind.GONE, "atom_id": "", "dirty": True, "version": 1, "added_at": row.added_at}
+    gone = {
+        "slug": row.slug,
+        "kind": FeedKind.GONE,
+        "atom_id": "",
+        "dirty": True,
+        "version": 1,
+        "added_at": row.added_at,
+    }
     left = connection.execute(feed.insert().returning(feed.c.id), gone).scalar_one()
     connection.execute(feed_file.update().where(feed_file.c.feed_id == number).values(feed_id=left))
     combined = (feed.c.kind == FeedKind.COMBINED) & feed.c.id.in_(
