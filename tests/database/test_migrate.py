@@ -80,7 +80,8 @@ def test_a_site_of_the_first_version_is_brought_up_to_date(
         SourceRecord(slug="entries", kind="folder", added_at=NOW, tried_at=NOW, read_at=NOW, newest_at=NOW),
         SourceRecord(slug="empty", kind="folder", added_at=NOW),
     ]
-    assert World(database).entries.page(Page())[0].title == "One"
+    (entry,) = World(database).entries.page(Page())
+    assert (entry.title, entry.image, entry.enclosures) == ("One", None, ())
     rules = SourceRules(slug="entries", kind=SourceKind.FOLDER, location="entries/")
     SqlSourceStore(database).sync([rules], NOW + DAY)
     (entries, _) = SqlSourceStore(database).all()
