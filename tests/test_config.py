@@ -213,3 +213,46 @@ def test_the_value_of_a_header_may_stand_in_a_file(site: Path) -> None:
         header_value("file:secret.txt", site)
     (site / "secret.txt").write_text("Bearer x\n")
     assert header_value("file:secret.txt", site) == "Bearer x"
+
+
+# Old feeds
+
+
+def old_feeds(site: Path, of_site: str, of_topic: str = "[]") -> None:
+    text = f'[site]\nold_feeds = {of_site}\n[[topics]]\nslug = "sea"\ntitle = "Sea"\nold_feeds = {of_topic}\n'
+    (site / "publisher.toml").write_text(text)
+
+
+def test_paths_of_old_feeds(site: Path) -> None:
+    old_feeds(site, '["/feed/", "/feed", "/index.xml"]', '["/category/sea/feed/", "/feedsy"]')
+    settings = load(site)
+    assert settings.site.old_feeds == ("/feed/", "/feed", "/index.xml")
+    assert settings.topics[0].old_feeds == ("/category/sea/feed/", "/feedsy")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("feed/", "write what follows the host"),
+        ("https://mag.example/feed/", "write what follows the host"),
+        ("//mag.example/feed/", "write what follows the host"),
+        ("/?feed=rss2", "write the path alone"),
+        ("/feed/#top", "write the path alone"),
+        ("/old feed/", "write the path alone"),
+        ("/", "an address of this site itself"),
+        ("/feeds/all.atom", "an address of this site itself"),
+        ("/feeds.opml", "an address of this site itself"),
+        ("/topics/sea", "an address of this site itself"),
+        ("/api/v1/entries", "an address of this site itself"),
+    ],
+)
+def test_what_an_old_feed_may_not_be(site: Path, path: str, said: str) -> None:
+    for pair in ((f'["{path}"]', "[]"), ("[]", f'["{path}"]')):
+        old_feeds(site, *pair)
+        assert said in refusal(site)
+
+
+@pytest.mark.parametrize("pair", [('["/feed/"]', '["/feed/"]'), ('["/feed/", "/feed/"]', "[]")])
+def test_an_old_feed_leads_to_one_feed_only(site: Path, pair: tuple[str, str]) -> None:
+    old_feeds(site, *pair)
+    assert "old_feeds: '/feed/' is named twice" in refusal(site)

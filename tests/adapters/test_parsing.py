@@ -80,6 +80,16 @@ def parser():
         yield parser
 
 
+def test_pictures_and_files_come_back_from_a_child() -> None:
+    parts = b'<enclosure url="https://a.test/e.mp3"/><itunes:image href="https://a.test/p.jpg"/>'
+    feed = b"<rss version='2.0'><channel><item><title>T</title>" + parts + b"</item></channel></rss>"
+    with BoundedParser() as parser:
+        (draft,) = parser.parse(feed, "a.rss", RULES).drafts
+    assert draft == read_document(feed, "a.rss", RULES).drafts[0]
+    assert draft.image
+    assert draft.enclosures
+
+
 def test_a_large_parent_wears_out_no_child(parser):
     ballast = b"x" * 300_000_000
     parser.parse(b"One\n", "a.txt", ParseRules())

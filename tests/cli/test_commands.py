@@ -226,6 +226,18 @@ def test_pickup_and_publish(cli: Cli) -> None:
     assert cli.json("entries", "list", "--topic", "deep-sea")["entries"][0]["topics"] == ["deep-sea"]
 
 
+def test_entries_show_prints_picture_and_files(cli: Cli) -> None:
+    files = '[{"url": "https://a.example/e.mp3", "length": 4200000, "title": "Listen"}]'
+    image = '{"url": "https://a.example/p.jpg", "alt": "A pier", "credit": "Ida"}'
+    cli.write("one.json", f'{{"title": "Seen", "image": {image}, "enclosures": {files}}}')
+    cli.ok("pickup")
+    (entry,) = cli.json("entries", "list")["entries"]
+    shown = cli.ok("entries", "show", entry["key"]).out
+    assert "picture https://a.example/p.jpg, A pier, Ida\n" in shown
+    assert "file https://a.example/e.mp3 (audio/mpeg, 4,200,000 bytes, Listen)\n" in shown
+    assert cli.json("entries", "show", entry["key"])["enclosures"][0]["type"] == "audio/mpeg"
+
+
 def test_entries_list_show_and_why(full: Cli) -> None:
     found = full.json("entries", "list")["entries"]
     assert [entry["title"] for entry in found] == [f"Article {number:04}" for number in range(1, 13)]

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from database_world import DAY, HOUR, NOW, World, article, count_unnumbered
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, delete, event, select
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.schema import entry_key, entry_revision
 from feed_publisher.adapters.database.store.absorb import SOURCE_WITHDREW
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.identity import Key, KeyKind, keys_of
-from feed_publisher.domain.model import Draft, Entry, EntryState, Problem, TopicRef
+from feed_publisher.domain.model import Draft, Enclosure, Entry, EntryState, Image, Problem, TopicRef
+from feed_publisher.domain.recognition import Decision, Known, Listed, Verb, recognise, taking_over, wanted_keys
 from feed_publisher.ports.feeds import FeedFile
-from feed_publisher.ports.pickup import Page
+from feed_publisher.ports.pickup import Absorbed, Page
 
 
 def only(world: World) -> Entry:
@@ -54,6 +57,87 @@ def test_new_entries_are_stored_newest_first(world: World) -> None:
         ("Two", "culture"): 3,
         ("Three", "news"): 4,
     }
+
+
+PICTURE = Image(url="https://site.example/p.jpg", alt="A pier", credit="Ida")
+FILES = (Enclosure(url="https://site.example/1.mp3", type="audio/mpeg", length=2**40, title="Listen"),)
+
+
+def test_pictures_and_files_are_stored_with_their_revision(world: World) -> None:
+    world.absorb(article("One", image=PICTURE, enclosures=FILES), article("Two"))
+    one, two = world.entries.page(Page())
+    assert (one.image, one.enclosures) == (PICTURE, FILES)
+    assert (two.image, two.enclosures) == (None, ())
+    with world.database.read() as connection:
+        bare = entry_revision.c.image.is_(None)
+        assert connection.execute(select(entry_revision.c.title).where(bare)).scalars().all() == ["Two"]
+
+
+def test_another_file_makes_a_revision_and_another_picture_none(world: World) -> None:
+    world.absorb(article("One"))
+    before = only(world)
+    world.absorb(article("One", image=PICTURE, enclosures=FILES), now=NOW + HOUR)
+    first = only(world)
+    moved = replace(PICTURE, url="https://cdn.example/p.jpg")
+    same = world.absorb(article("One", image=moved, enclosures=FILES), now=NOW + DAY)
+    still = only(world)
+    other = (replace(FILES[0], url="https://site.example/2.mp3"),)
+    world.absorb(article("One", image=moved, enclosures=other), now=NOW + 2 * DAY)
+    last = only(world)
+    assert before.updated < first.updated
+    assert (same.unchanged, still) == (1, first)
+    assert (last.id, last.image, last.enclosures) == (before.id, moved, other)
+    assert last.updated > first.updated
+
+
+# --- ids that are taken over
+
+OLD = "https://site.example/?p=7"
+
+
+def take_over(world: World, *drafts: Draft, slug: str = "site", now: datetime = NOW) -> Absorbed:
+    """What a source does that takes over."""
+    world.entries.add_source(slug, "feed", now)
+
+    def decide(known: Mapping[Key, Known], listed: Sequence[Listed]) -> list[Decision]:
+        return [taking_over(decision) for decision in recognise(drafts, slug, known, listed)]
+
+    return world.entries.absorb(slug, None, wanted_keys(drafts, slug), decide, now)
+
+
+def test_a_new_entry_gets_the_id_of_its_source(world: World) -> None:
+    take_over(world, article("One", explicit_id=OLD), article("Two", explicit_id="7"))
+    one, two = world.entries.page(Page())
+    assert (one.id, two.id) == (OLD, f"urn:uuid:{two.key}")
+    assert world.entries.get(OLD) == world.entries.get(one.key) == one
+    assert world.entries.get(two.id.upper()) == two
+
+
+def test_an_entry_that_is_stored_keeps_its_id(world: World) -> None:
+    world.absorb(article("One", explicit_id=OLD))
+    before = only(world)
+    take_over(world, article("One", explicit_id=OLD, summary="Corrected"), now=NOW + DAY)
+    take_over(world, article("One", explicit_id="https://site.example/new-id"), now=NOW + 2 * DAY)
+    assert only(world).id == before.id == f"urn:uuid:{before.key}"
+
+
+def test_one_entry_only_has_an_id(world: World) -> None:
+    take_over(world, article("One", explicit_id=OLD))
+    with world.database.write() as connection:  # so that recognition does not find the first by its id
+        connection.execute(delete(entry_key))
+    take_over(world, article("Another", explicit_id=OLD, link="https://site.example/x"), slug="other")
+    second, first = sorted(world.entries.page(Page()), key=lambda each: each.title)
+    assert (first.id, second.id) == (OLD, f"urn:uuid:{second.key}")
+
+
+def test_two_new_entries_that_want_one_id(world: World) -> None:
+    world.entries.add_source("site", "feed", NOW)
+    drafts = [article("One"), article("Two")]
+    wanting = [Decision(verb=Verb.NEW, draft=draft, keys=(), wanted_id=OLD) for draft in drafts]
+    world.entries.absorb("site", None, set(), lambda known, listed: wanting, NOW)
+    ids = [each.id for each in world.entries.page(Page())]
+    assert ids.count(OLD) == 1
+    assert len(set(ids)) == 2
 
 
 def test_the_same_again_changes_nothing(world: World) -> None:

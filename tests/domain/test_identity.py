@@ -11,6 +11,7 @@ from feed_publisher.domain.identity import (
     adopted_key,
     canonical_link,
     identifying_link,
+    is_permanent_id,
     is_textual,
     keys_of,
     moved_host,
@@ -365,3 +366,44 @@ def test_ascii_is_reduced_as_any_other_text(text):
     """Beside a letter that is not ASCII, the same marks take the slower way."""
     assert plain(text + " é") == f"{plain(text)} é".strip()
     assert normalise(text + " é") == f"{normalise(text)} é".strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://mag.example/?p=7",
+        "http://mag.example",
+        "HTTPS://mag.example/Städte",
+        "urn:uuid:5b0c7a52-0f43-4b42-9a55-0d1c8d0f7c10",
+        "tag:mag.example,2026-11-22:7",
+        "tag:mag.example,2026:",
+        "https://mag.example/" + "x" * 980,
+    ],
+)
+def test_ids_that_may_become_ours(text):
+    assert is_permanent_id(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "7",
+        "7 at https://mag.example/",
+        "mag.example/7",
+        "//mag.example/7",
+        "https://",
+        "https:///7",
+        "https://mag.example/a b",
+        "https://mag.example/<7>",
+        "https://mag.example/7\n",
+        "urn:7",
+        "urn:isbn:",
+        "tag:mag.example:7",
+        "article:7",
+        "javascript:alert(1)",
+        "https://mag.example/" + "x" * 981,
+    ],
+)
+def test_ids_that_do_not_become_ours(text):
+    assert not is_permanent_id(text)

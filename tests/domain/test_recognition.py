@@ -5,9 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feed_publisher.domain.identity import Key, KeyKind
-from feed_publisher.domain.model import Draft
-from feed_publisher.domain.recognition import Decision, Known, Listed, Verb, is_significant, recognise, wanted_keys
+from feed_publisher.domain.identity import Key, KeyKind, keys_of
+from feed_publisher.domain.model import Draft, Enclosure, Image
+from feed_publisher.domain.recognition import (
+    Decision,
+    Known,
+    Listed,
+    Verb,
+    is_significant,
+    recognise,
+    taking_over,
+    wanted_keys,
+)
 
 LONG = "High water at noon, low water in the evening, and a strong wind from the north west all day."
 OTHER = "A cat sat upon one mat while seven dogs chased their own tails around an old garden shed."
@@ -142,6 +151,55 @@ def test_minor_changes(minor):
 )
 def test_significant_changes(significant):
     assert is_significant(replace(SAME, **significant), KNOWN)
+
+
+PICTURE = Image(url="https://mag.example/p.jpg")
+EPISODE = Enclosure(url="https://mag.example/1.mp3?key=7", type="audio/mpeg", length=9)
+HAS_BOTH = replace(KNOWN, has_image=True, files=("http://mag.example/1.mp3?key=6",))
+
+
+@pytest.mark.parametrize(
+    ("draft", "known", "significant"),
+    [
+        (replace(SAME, image=PICTURE), KNOWN, True),
+        (SAME, replace(KNOWN, has_image=True), False),
+        (replace(SAME, image=PICTURE), replace(KNOWN, has_image=True), False),
+        (replace(SAME, enclosures=(EPISODE,)), KNOWN, True),
+        (replace(SAME, enclosures=(EPISODE,)), HAS_BOTH, False),
+        (replace(SAME, enclosures=(replace(EPISODE, length=0, type="audio/ogg", title="x"),)), HAS_BOTH, False),
+        (replace(SAME, enclosures=(replace(EPISODE, url="https://mag.example/2.mp3"),)), HAS_BOTH, True),
+        (SAME, HAS_BOTH, True),
+    ],
+)
+def test_a_first_picture_and_another_file_are_significant(draft: Draft, known: Known, significant: bool):
+    assert is_significant(draft, known) is significant
+
+
+ID = "https://mag.example/?p=7"
+
+
+def wanted(*drafts: Draft, known: dict[Key, Known] | None = None) -> list[str]:
+    decisions = recognise([replace(each, place=place) for place, each in enumerate(drafts)], "a", known or {}, [])
+    return [taking_over(decision).wanted_id for decision in decisions]
+
+
+def test_a_new_entry_wants_the_id_it_has_in_its_source():
+    assert wanted(replace(SAME, explicit_id=ID)) == [ID]
+    assert wanted(replace(SAME, explicit_id="7")) == [""]
+    assert wanted(SAME) == [""]
+
+
+def test_what_is_known_wants_no_id():
+    draft = replace(SAME, explicit_id=ID)
+    assert wanted(draft, known={keys_of(draft, "a")[0]: KNOWN}) == [""]
+    linked = replace(draft, link="https://mag.example/tide")
+    assert wanted(linked, known={keys_of(linked, "a")[1]: replace(KNOWN, link=linked.link)}) == [""]
+
+
+def test_an_id_that_several_articles_share_is_wanted_by_none():
+    one = replace(SAME, explicit_id=ID, link="https://mag.example/1")
+    other = replace(SAME, title="Other", summary="Else.", explicit_id=ID, link="https://mag.example/2")
+    assert wanted(one, other) == ["", ""]
 
 
 def test_another_price_is_another_text():

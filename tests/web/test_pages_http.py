@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
+from html import escape
 from json import dumps
 from pathlib import Path
 
 import pytest
 from lxml import html
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from web_site import BASE, ELSEWHERE, HERE, Clock, Site, filled, opened
 
 from feed_publisher.app import App
-from feed_publisher.domain.model import EntryState
+from feed_publisher.config.values import OUR_PATHS
+from feed_publisher.domain.model import Enclosure, EntryState, Image
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.pickup import Page
+from feed_publisher.web.hooks import Hooks
+from feed_publisher.web.mailbox import MailboxPages
+from feed_publisher.web.pages import Pages
+from feed_publisher.web.public import Public
 from feed_publisher.web.site import build
+from feed_publisher.web.sources import SourcePages
 
 HOSTILE = '<script>alert(1)</script> "onload=x {{ 7*7 }} </title><img src=x onerror=y>'
 
@@ -290,6 +298,56 @@ def test_settings_of_the_foot_and_the_colour(tmp_path: Path, sqlite_template: Pa
     assert ":root{--accent:#ffe000;--on-accent:#111111}" in css.text
     assert "immutable" in css.headers["cache-control"]
     assert (icon.headers["content-type"], "#ffe000" in icon.text) == ("image/svg+xml", True)
+
+
+# --- pictures and files
+
+PICTURE = Image(url="https://cdn.example/p.jpg?a=1&b=2", alt='A "pier"', credit="Ida <Holm>")
+FILES = (
+    Enclosure(url="https://cdn.example/The%20tide.mp3", type="audio/mpeg", length=4_200_000),
+    Enclosure(url="https://cdn.example/n.pdf", type="application/pdf", title="Notes & maps"),
+)
+
+
+def test_the_page_of_an_article_shows_its_picture_and_files(site: Site) -> None:
+    entry = site.add("Seen", image=PICTURE, enclosures=FILES)
+    page = html.fromstring(site.client(ELSEWHERE).get(f"/entries/{entry.key}").text)
+    (image,) = page.xpath("//figure/img")
+    links = page.xpath("//section[@class='files']//li")
+
+    assert (image.get("src"), image.get("alt")) == (PICTURE.url, PICTURE.alt)
+    assert (image.get("loading"), image.get("referrerpolicy")) == ("lazy", "no-referrer")
+    assert page.xpath("string(//figure/figcaption)") == PICTURE.credit
+    assert page.xpath("//meta[@property='og:image']/@content") == [PICTURE.url]
+    assert page.xpath("//section[@class='files']/h2/text()") == ["Files"]
+    assert [link.find("a").get("href") for link in links] == [each.url for each in FILES]
+    assert [" ".join(link.text_content().split()) for link in links] == [
+        "The tide.mp3 audio/mpeg, 4.2 MB",
+        "Notes & maps application/pdf",
+    ]
+
+
+def test_a_picture_that_stands_in_the_text_is_not_shown_twice(site: Site) -> None:
+    text = f'<p><img src="{escape(PICTURE.url)}" alt="x"></p>'
+    entry = site.add("Seen", image=PICTURE, content_html=text)
+    page = html.fromstring(site.client(ELSEWHERE).get(f"/entries/{entry.key}").text)
+
+    assert [image.get("src") for image in page.iter("img")] == [PICTURE.url]
+    assert page.xpath("//figure") == []
+    assert page.xpath("//meta[@property='og:image']/@content") == [PICTURE.url]
+
+
+def test_an_article_without_them_has_no_place_for_them(site: Site) -> None:
+    page = site.client(ELSEWHERE).get(f"/entries/{key(site, 'The Street That Floods')}").text
+    assert not [word for word in ("<figure", "files", "og:image") if word in page]
+
+
+def test_no_page_of_ours_may_be_named_as_an_old_feed(site: Site) -> None:
+    pages = Pages(site.app)
+    routes = [*Public(pages).routes(), *Hooks(site.app).routes(), *MailboxPages(pages).routes()]
+    paths = {route.path for route in [*routes, *SourcePages(pages).routes()] if isinstance(route, Route)}
+    assert {"/", "/topics/{slug}", "/hooks/ping/{slug}/{token}", "/mailbox", "/admin/sources"} <= paths
+    assert {path.split("/")[1] for path in paths} - OUR_PATHS == {""}
 
 
 # --- the API

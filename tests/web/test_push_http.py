@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from test_real_server import raw, running
 from web_site import ELSEWHERE, Site, opened
 
-from feed_publisher.domain.model import Entry
+from feed_publisher.domain.model import Entry, Image
 from feed_publisher.domain.source import SourceState
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.bodies import read_body
@@ -78,6 +78,34 @@ def push_bytes(client: TestClient, body: bytes, **headers: str) -> Any:
 
 
 # --- taking
+
+
+def test_pictures_and_files_are_taken(desk: Site, client: TestClient) -> None:
+    image = {"url": "https://harbour.example/p.jpg", "alt": "A pier", "credit": "Ida"}
+    talk = {"url": "https://harbour.example/e.mp3", "type": "audio/mpeg", "length": 12}
+    files = [talk, "https://harbour.example/n.pdf"]
+    assert push(client, {**FERRY, "image": image, "enclosures": files}).status_code == 200
+    (entry,) = entries(desk)
+    assert entry.image == Image(**image)
+    assert [(each.url, each.type, each.length) for each in entry.enclosures] == [
+        ("https://harbour.example/e.mp3", "audio/mpeg", 12),
+        ("https://harbour.example/n.pdf", "application/pdf", 0),
+    ]
+
+
+def test_wrong_pictures_and_files_are_named(desk: Site, client: TestClient) -> None:
+    wrong = [
+        {"image": "p.jpg"},
+        {"image": {"alt": "A"}},
+        {"enclosures": [{"url": "https://x.example/", "length": "x"}]},
+    ]
+    errors = push(client, {"entries": [{**FERRY, **each} for each in wrong]}).json()["errors"]
+    assert [(each["entry"], each["field"]) for each in errors] == [
+        (0, "image"),
+        (1, "image.url"),
+        (2, "enclosures[0].length"),
+    ]
+    assert entries(desk) == []
 
 
 def test_an_entry_is_new_then_unchanged_then_changed(desk: Site, client: TestClient) -> None:
@@ -435,6 +463,9 @@ def test_openapi_tells_how_to_push(desk: Site) -> None:
     assert {"200", "400", "401", "403", "413", "415", "422"} <= set(post["responses"])
     assert "Idempotency-Key" in [each["name"].title() for each in post["parameters"]]
     assert "$defs" not in json.dumps(media)
+    fields = media["schema"]["anyOf"][0]["properties"]
+    assert "credit" in json.dumps(fields["image"])
+    assert "length" in json.dumps(fields["enclosures"])
     assert "get" in described["paths"][PATH]
 
 

@@ -69,7 +69,7 @@ def read_feed(data: bytes, name: str, rules: ParseRules) -> Reading:
     document = _document(feed, about, name, rules.base)
     items = parsed["entries"][:MAX_ENTRIES]
     # Were there more or fewer, a picture might come to another article.
-    media = [media_of(parts, document.base) for parts in kept] if len(items) == len(kept) else repeat(_NO_MEDIA)
+    media = (media_of(parts, document.base) for parts in kept) if len(items) == len(kept) else repeat(_NO_MEDIA)
     drafts, problems = _entries(items, media, document)
     if found and not parsed["entries"]:
         problems.append(Problem(where=name, reason=f"its {found:,} entries cannot be understood; validate the feed"))
