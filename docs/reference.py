@@ -26,6 +26,7 @@ SECTIONS = (
     ("[smtp]", models.Smtp),
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),
+    ("[websub]", models.WebSub),
     ("[[topics]]", models.Topic),
     ("[[feeds]]", models.NamedFeed),
     ("[[digests]]", models.Digest),

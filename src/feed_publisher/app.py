@@ -26,6 +26,7 @@ from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
+from feed_publisher.adapters.database.store.hubs import SqlHubStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
@@ -43,7 +44,7 @@ from feed_publisher.domain.issue import Edition, Issue
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
-from feed_publisher.ports.pickup import Absorbed
+from feed_publisher.ports.pickup import Absorbed, HttpClient
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
+    from feed_publisher.services.websub import Hub
 
 log = logging.getLogger("feed_publisher")
 
@@ -87,6 +89,7 @@ class App:
         self.topics = SqlTopicStore(self.database)
         self.authors = SqlAuthorStore(self.database)
         self.feeds = SqlFeedStore(self.database)
+        self.hubs = SqlHubStore(self.database)
         self.issues = SqlIssueStore(self.database)
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
@@ -204,6 +207,24 @@ class App:
         if made:
             self.publisher.publish_one(slug, self.clock())
         return made
+
+    def hub(self) -> Hub:
+        """The WebSub hub of this site."""
+        from feed_publisher.services.websub import Hub
+
+        return Hub(self.hubs, self.publisher.files, self.base_url, self.clock)
+
+    async def tell_hubs(self, client: HttpClient) -> None:
+        """Tell those who want to know at once which feeds have changed."""
+        from feed_publisher.services.websub import Pinger
+
+        hubs, site = self.settings.websub.hubs, self.settings.site
+        await Pinger(self.hubs, hubs, self.base_url, site.is_loopback, self._tell, self.clock).step(client)
+        if self.settings.websub.hub:
+            await self.hub().step(client)
+
+    def _tell(self, about: str, sentence: str) -> None:
+        self.desk.tell(about[:200], sentence, self.clock())
 
     # --- issues
 

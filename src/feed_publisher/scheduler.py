@@ -18,7 +18,7 @@ from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
-from feed_publisher.ports.pickup import Fetcher
+from feed_publisher.ports.pickup import Fetcher, HttpClient
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.pickup import Claimed
 from feed_publisher.services.send import SendRun
@@ -28,6 +28,7 @@ log = logging.getLogger("feed_publisher")
 PICKUP_SECONDS = 1
 WATCH_SECONDS = 600
 HUB_SECONDS = 10
+TELL_SECONDS = 2
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 PAGES = 50
@@ -63,7 +64,7 @@ class Scheduler:
         self._sending: SendRun | None = None
         self._relay_rests_until = 0.0
         self._folders_rest_until = 0.0
-        self._fetcher: Fetcher | None = None
+        self._fetcher: HttpClient | None = None
         self._open = AsyncExitStack()
         self._visits: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
@@ -75,6 +76,8 @@ class Scheduler:
         self._every(PICKUP_SECONDS, "visits", self.visit)
         self._every(WATCH_SECONDS, "watch", self.watch)
         self._every(HUB_SECONDS, "hubs", self.ask_hubs)
+        if self._app.settings.hub_urls:
+            self._every(TELL_SECONDS, "websub", self.tell_hubs)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -133,7 +136,11 @@ class Scheduler:
         if await asyncio.to_thread(self._app.intake.has_hubs):
             await self._app.intake.hubs().renew(await self._client())
 
-    async def _client(self) -> Fetcher:
+    async def tell_hubs(self) -> None:
+        """Tell hubs and subscribers of changed feeds."""
+        await self._app.tell_hubs(await self._client())
+
+    async def _client(self) -> HttpClient:
         if self._fetcher is None:
             self._fetcher = await self._open.enter_async_context(self._app.intake.fetching())
         return self._fetcher

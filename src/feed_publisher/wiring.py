@@ -36,6 +36,7 @@ def feed_site(settings: Settings) -> FeedSite:
         language=site.language,
         full=site.feeds == "full",
         logo=site.logo,
+        hubs=settings.hub_urls,
     )
 
 

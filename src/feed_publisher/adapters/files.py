@@ -122,10 +122,14 @@ class PublicFolder:
 
     def matches(self, path: str, data: bytes) -> bool:
         """Whether exactly these bytes are out."""
+        return self.read(path) == data
+
+    def read(self, path: str) -> bytes | None:
+        """The document that is out, or None."""
         try:
-            return (self._folder / path).read_bytes() == data
+            return (self._folder / path).read_bytes()
         except OSError:
-            return False
+            return None
 
     def is_out(self, path: str, modified: datetime) -> bool:
         """Whether a document of this time is out; its bytes are not looked at."""

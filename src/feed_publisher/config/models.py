@@ -232,6 +232,16 @@ class Fetch(Section):
     """A proxy for all requests, http://host:port. Empty: none, whatever the environment says."""
 
 
+class WebSub(Section):
+    """[websub]; readers' services are told of news at once instead of asking for it"""
+
+    hubs: tuple[HttpUrl, ...] = ()
+    """Hubs of others that are told of each change, such as "https://pubsubhubbub.appspot.com/"."""
+
+    hub: bool = False
+    """Whether this site is a hub for its own feeds, at /hub."""
+
+
 class Topic(Section):
     """[[topics]]; only for topics whose title or slug is to be fixed, the others come from headings."""
 
@@ -325,6 +335,7 @@ class Settings(BaseSettings):
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
     fetch: Fetch = Fetch()
+    websub: WebSub = WebSub()
     sources: tuple[Source, ...] = ()
     topics: tuple[Topic, ...] = ()
     feeds: tuple[NamedFeed, ...] = ()
@@ -346,6 +357,12 @@ class Settings(BaseSettings):
         if double:
             raise ValueError(f"old_feeds: {double!r} is named twice; one address can lead to one feed only")
         return self
+
+    @property
+    def hub_urls(self) -> tuple[str, ...]:
+        """The hubs that feeds name."""
+        own = (f"{self.site.base_url}/hub",) if self.websub.hub else ()
+        return (*own, *self.websub.hubs)
 
     def source(self, slug: str) -> Source:
         """The source of this slug, or ConfigError naming the known ones."""

@@ -314,6 +314,35 @@ feed_file = Table(
     Column("last_modified", Utc, nullable=False, index=True),
 )
 
+hub_ping = Table(
+    "hub_ping",
+    metadata,
+    Column("hub", String(500), primary_key=True),
+    Column("path", String(760), primary_key=True),
+    Column("etag", String(80), nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+hub_subscription = Table(
+    "hub_subscription",
+    metadata,
+    _id(),
+    Column("path", String(760), nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("callback_key", String(64), nullable=False),
+    Column("host", String(255), nullable=False, index=True),
+    Column("secret", String(200), nullable=False),
+    Column("until", Utc),  # none before it is confirmed
+    Column("etag", String(80), nullable=False),  # of what was delivered last
+    Column("asked", String(12), nullable=False),  # "subscribe" or "unsubscribe" while that is to be confirmed
+    Column("asked_secret", String(200), nullable=False),
+    Column("asked_lease", Integer, nullable=False),  # seconds
+    Column("due_at", Utc, nullable=False, index=True),
+    Column("failures", Integer, nullable=False),
+    UniqueConstraint("path", "callback_key"),
+)
+
 digest = Table(
     "digest",
     metadata,

@@ -118,6 +118,15 @@ class HttpFetcher:
             answer = await self._ask("POST", trail.url, headers, patience, urlencode(form).encode())
             return self._fetched(answer, trail, Validators())
 
+    async def once(
+        self, method: str, url: str, headers: Sequence[tuple[str, str]] = (), content: bytes = b""
+    ) -> Fetched:
+        """Just this request, as WebSub's callbacks want it: redirects are answers, and nothing is sent twice."""
+        with trail_from(url) as trail:
+            sent = self._with(_headers(headers))
+            answer = await self._ask(method, trail.url, sent, _Patience(self._limits.total), content)
+            return self._fetched(answer, trail, Validators())
+
     def _with(self, more: RawHeaders) -> RawHeaders:
         names = {name.lower() for name, _ in more}
         return [header for header in self._standing if header[0].lower() not in names] + more
