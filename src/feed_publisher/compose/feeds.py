@@ -150,7 +150,8 @@ def _feed(document: FeedDocument, format: FeedFormat) -> Any:
     feed.register_extension("history", _History)
     feed.history.namespaces = _OF_ATOM if format is FeedFormat.ATOM else _OF_RSS
     feed.history.links = _more_links(document, format)
-    feed.history.is_archive = bool(document.current)
+    # The oldest page has nowhere to lead to, and validators take an archive that does not for an incomplete one.
+    feed.history.is_archive = bool(document.current and document.older)
     feed.link(href=legal(document.urls[format]), rel="self", type=f"application/{format}+xml")
     if format is FeedFormat.ATOM:
         for link in feed.history.links:
