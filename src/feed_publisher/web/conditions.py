@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 _SUFFIXES = ("--gzip", "-gzip", "-gz", "-br", ";gzip", ";br")
 _NAMES = {b"if-none-match", b"if-modified-since", b"accept-encoding", b"user-agent"}
@@ -56,7 +57,8 @@ def _same_tag(tag: str, etag: str) -> bool:
     return tag == etag
 
 
-def best_coding(accepted: bytes, codings: Iterable[str]) -> str:
+@lru_cache(1024)
+def best_coding(accepted: bytes, codings: tuple[str, ...]) -> str:
     """The first of ``codings`` with the highest weight above zero, else "identity".
 
     A coding's own weight beats that of ``*`` (RFC 9110 §12.5.3).

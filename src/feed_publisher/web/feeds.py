@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -82,12 +83,15 @@ class FeedFront:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        path, method, asked = scope["path"], scope["method"], asked_of(scope["headers"])
-        answer = self._moved(path)
-        if answer is None and not path.startswith(("/feeds/", "/feeds.opml")):
+        path, method = scope["path"], scope["method"]
+        if path.startswith(("/feeds/", "/feeds.opml")):
+            asked = asked_of(scope["headers"])
+            answer: Answer | None = await self._answer(path, method, asked, _asker(scope, asked))
+        else:
+            answer = self._moved(path)
+        if answer is None:
             await self._inner(scope, receive, send)
             return
-        answer = answer or await self._answer(path, method, asked, _asker(scope, asked))
         status, headers, body = answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
@@ -96,7 +100,9 @@ class FeedFront:
         found = self.answer(path, method, asked, asker)
         if found[0] != HTTPStatus.NOT_FOUND or self._directory is None:
             return found
-        name = _NAME.fullmatch(path[1:])
+        if moved := self._moved(path):
+            return moved
+        name = _parts(path)
         if name is None or not (name["form"] or name["page"] or "+" in name["slug"] or "/" in name["slug"]):
             return found  # what is not made by itself when there are articles
         key = path.rpartition(".")[0]
@@ -123,7 +129,7 @@ class FeedFront:
         """Status, headers and body of what is stored; a HEAD has the headers of its GET."""
         if method not in ("GET", "HEAD"):
             return _small(405, b"Feeds are only read here.\n", [(b"allow", b"GET, HEAD")])
-        name = _NAME.fullmatch(path[1:])
+        name = _parts(path)
         if name and self._directory and self._directory.ended(name["slug"]):
             return _small(410, b"This feed has ended.\n", [_FOREVER])
         if name and "+" in name["slug"] and (other := canonical(path, name["slug"])) != path:
@@ -132,7 +138,7 @@ class FeedFront:
         return _unknown() if stored is None else self._of(stored, path, asked, asker)
 
     def _of(self, stored: Stored, path: str, asked: Asked, asker: str) -> Answer:
-        coded = stored.codings[best_coding(asked.get(b"accept-encoding", b""), stored.codings)]
+        coded = stored.codings[best_coding(asked.get(b"accept-encoding", b"")[:200], tuple(stored.codings))]
         if not_modified(asked, stored.etag, stored.modified):
             return 304, coded.unchanged, b""
         # Who shows that it keeps what it gets is never told to wait for news.
@@ -160,6 +166,11 @@ class FeedFront:
             task = self._making[key] = asyncio.create_task(self._directory.make(slug, form))
             task.add_done_callback(lambda _: self._making.pop(key, None))
         return await asyncio.shield(task)
+
+
+@lru_cache(4096)
+def _parts(path: str) -> re.Match[str] | None:
+    return _NAME.fullmatch(path[1:])
 
 
 def canonical(path: str, slug: str) -> str:
