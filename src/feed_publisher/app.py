@@ -25,6 +25,7 @@ from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
+from feed_publisher.adapters.database.store.feed_use import SqlFeedUseStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.hubs import SqlHubStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
@@ -44,6 +45,7 @@ from feed_publisher.domain.issue import Edition, Issue
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
+from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed, HttpClient
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class App:
         self.topics = SqlTopicStore(self.database)
         self.authors = SqlAuthorStore(self.database)
         self.feeds = SqlFeedStore(self.database)
+        self.feed_use = SqlFeedUseStore(self.database)
         self.hubs = SqlHubStore(self.database)
         self.issues = SqlIssueStore(self.database)
         self.ledger = SqlLedger(self.database)
@@ -207,6 +210,14 @@ class App:
         if made:
             self.publisher.publish_one(slug, self.clock())
         return made
+
+    def note_use(self, uses: Sequence[FeedUse]) -> None:
+        """Store how much feeds are read."""
+        self.feed_use.note(self.owner.name, uses, self.clock().date())
+
+    def feed_states(self) -> list[FeedState]:
+        """All feeds for the operator to look at."""
+        return self.feed_use.states(self.clock().date())
 
     def hub(self) -> Hub:
         """The WebSub hub of this site."""

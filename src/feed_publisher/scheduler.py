@@ -18,6 +18,7 @@ from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
+from feed_publisher.ports.feeds import FeedUse
 from feed_publisher.ports.pickup import Fetcher, HttpClient
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.pickup import Claimed
@@ -29,6 +30,7 @@ PICKUP_SECONDS = 1
 WATCH_SECONDS = 600
 HUB_SECONDS = 10
 TELL_SECONDS = 2
+USE_SECONDS = 60
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 PAGES = 50
@@ -53,8 +55,9 @@ RELAY_PAUSE = 30.0
 class Scheduler:
     """Runs the steps of a tick in this process's event loop until it is drained."""
 
-    def __init__(self, app: App, mailer: SmtpMailer) -> None:
+    def __init__(self, app: App, mailer: SmtpMailer, uses: Callable[[], list[FeedUse]] = list) -> None:
         self._app = app
+        self._uses = uses
         self._mailer = mailer
         self._jobs = AsyncIOScheduler(timezone="UTC")
         self._busy: set[str] = set()
@@ -78,6 +81,7 @@ class Scheduler:
         self._every(HUB_SECONDS, "hubs", self.ask_hubs)
         if self._app.settings.hub_urls:
             self._every(TELL_SECONDS, "websub", self.tell_hubs)
+        self._every(USE_SECONDS, "counts", self.note_use)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -101,6 +105,8 @@ class Scheduler:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), CUT_SECONDS)
         await asyncio.gather(*self._visits, return_exceptions=True)
+        with suppress(FeedPublisherError):
+            await self.note_use()
         await self._open.aclose()
 
     async def pick_up(self) -> None:
@@ -139,6 +145,11 @@ class Scheduler:
     async def tell_hubs(self) -> None:
         """Tell hubs and subscribers of changed feeds."""
         await self._app.tell_hubs(await self._client())
+
+    async def note_use(self) -> None:
+        """Store how much feeds have been read since the last time."""
+        if uses := self._uses():
+            await asyncio.to_thread(self._app.note_use, uses)
 
     async def _client(self) -> HttpClient:
         if self._fetcher is None:

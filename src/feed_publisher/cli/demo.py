@@ -12,6 +12,7 @@ from feed_publisher.app import App
 from feed_publisher.cli.common import Out, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.model import FeedFormat
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.words import many
 
@@ -140,7 +141,8 @@ def _show_pages(app: App, out: Out, port: int, mail: str | None) -> None:
 
 
 def _show_files(app: App, out: Out, mail: str | None) -> None:
-    feeds = sorted((app.folder / "public" / "feeds").glob("*"))
+    kinds = {f".{format}" for format in FeedFormat}
+    feeds = sorted(file for file in (app.folder / "public" / "feeds").glob("*") if file.suffix in kinds)
     counted = (many(app.desk.happened().entries, "article"), many(len(app.topics.all()), "topic"))
     out.say(f"{', '.join(counted)}, {many(len(feeds), 'feed file')}:")
     for file in feeds:

@@ -20,6 +20,7 @@ COMMANDS = {
     "send": ("send", "send a digest by hand"),
     "sources": ("sources", "list, test, detect, add, pause and retire the places articles come from"),
     "entries": ("entries", "list, add, release, hide, withdraw and restore entries"),
+    "feeds": ("feeds", "list the feeds: how they are, and how many follow them"),
     "digest": ("digests", "list, start and preview digests"),
     "issues": ("issues", "list, approve, pause, resume, cancel and export issues"),
     "subscribers": ("people", "add, list and import subscribers"),

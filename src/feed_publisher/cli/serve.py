@@ -92,11 +92,13 @@ async def _serve(app: App, listener: socket.socket, ready: Callable[[], None]) -
     import uvicorn
 
     from feed_publisher.scheduler import Scheduler
+    from feed_publisher.web.feedcounts import FeedCounts
     from feed_publisher.web.site import build
 
+    counts = FeedCounts(lambda: app.clock().date())
     proxies = ",".join(app.settings.site.trusted_proxies)
     config = uvicorn.Config(
-        build(app),
+        build(app, counts=counts),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -126,7 +128,7 @@ async def _serve(app: App, listener: socket.socket, ready: Callable[[], None]) -
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop, each)
     async with app.relay() as mailer:
-        scheduler = Scheduler(app, mailer)
+        scheduler = Scheduler(app, mailer, counts.drain)
         scheduler.start()
         try:
             await server.serve(sockets=[listener])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from feed_publisher.compose.packing import Packed
@@ -49,6 +49,27 @@ class FeedFile:
     version: int
     etag: str
     last_modified: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedUse:
+    """How often a file was asked for on a day (UTC), and by how many readers, as far as it can be told."""
+
+    path: str
+    day: date
+    polls: int
+    readers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """A feed as the operator sees it. ``readers`` of all its files: of today or yesterday, whichever had more."""
+
+    feed: Feed
+    changed_at: datetime | None
+    readers: int
+    polls: int
+    problem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

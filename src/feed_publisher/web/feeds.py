@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import date
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from feed_publisher.domain.archive import TOPICS_MOST
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
 from feed_publisher.web.feedcache import FeedCache, Headers, Stored
+from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.feedlimits import FeedLimits
 
 log = logging.getLogger("feed_publisher.web")
@@ -70,11 +72,13 @@ class FeedFront:
         directory: FeedDirectory | None = None,
         hubs: Sequence[str] = (),
         limits: FeedLimits | None = None,
+        counts: FeedCounts | None = None,
     ) -> None:
         self._base_url = base_url
         self._inner = inner
         self._directory = directory
         self._cache = FeedCache(public, base_url, hubs)
+        self._counts = counts or FeedCounts(date.today)
         self._limits = limits or FeedLimits(time.monotonic)
         self._making: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._unknown: dict[str, float] = {}
@@ -87,6 +91,8 @@ class FeedFront:
         if path.startswith(("/feeds/", "/feeds.opml")):
             asked = asked_of(scope["headers"])
             answer: Answer | None = await self._answer(path, method, asked, _asker(scope, asked))
+            if method == "GET" and answer and answer[0] in (200, 304):
+                self._counts.note(path[1:], (scope.get("client") or ("",))[0], asked.get(b"user-agent", b""))
         else:
             answer = self._moved(path)
         if answer is None:

@@ -15,6 +15,7 @@ from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
 from feed_publisher.web.directory import Directory
+from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.hooks import Hooks
@@ -30,7 +31,7 @@ log = logging.getLogger("feed_publisher.web")
 OUT_OF_ORDER = "Something here is out of order for the moment. Please try again in a few minutes."
 
 
-def build(app: App, limits: FeedLimits | None = None) -> Asgi:
+def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None = None) -> Asgi:
     """Feeds in front, then pages and API; all below the path of base_url."""
     pages = Pages(app)
     web = FastAPI(
@@ -49,7 +50,7 @@ def build(app: App, limits: FeedLimits | None = None) -> Asgi:
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))
     hubs = wiring.feed_site(app.settings).hubs
-    front = FeedFront(app.folder / "public", app.base_url, web, Directory(app), hubs, limits)
+    front = FeedFront(app.folder / "public", app.base_url, web, Directory(app), hubs, limits, counts)
     return BasePath(urlsplit(app.base_url).path, front)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -312,6 +313,17 @@ feed_file = Table(
     Column("version", BigInteger, nullable=False),
     Column("etag", String(80), nullable=False),
     Column("last_modified", Utc, nullable=False, index=True),
+)
+
+feed_use = Table(
+    "feed_use",
+    metadata,
+    Column("path", String(760), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("owner", String(64), primary_key=True),
+    Column("polls", Integer, nullable=False),
+    Column("readers", Integer, nullable=False),
+    Index("ix_feed_use_day", "day"),
 )
 
 hub_ping = Table(

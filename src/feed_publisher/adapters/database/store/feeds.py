@@ -48,7 +48,7 @@ class SqlFeedStore:
 
     def _feeds(self, condition: Any) -> list[Feed]:
         with self._database.read() as connection:
-            return [_feed(row) for row in connection.execute(_rows().where(condition).order_by(feed_table.c.id))]
+            return [feed_of(row) for row in connection.execute(feed_rows().where(condition).order_by(feed_table.c.id))]
 
     # --- what is in them
 
@@ -76,12 +76,12 @@ class SqlFeedStore:
     def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]:
         """Newest first: readers walk back from the live document."""
         with self._database.read() as connection:
-            query = _rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
+            query = feed_rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
             query = query.join(feed_page, feed_page.c.feed_id == feed_table.c.id).where(feed_page.c.dirty.is_(True))
             query = query if feed is None else query.where(feed_table.c.slug == feed)
             ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc()).limit(limit)
             return [
-                FeedPage(feed=_feed(row), number=row.number, version=row.page_version, older=row.older or 0)
+                FeedPage(feed=feed_of(row), number=row.number, version=row.page_version, older=row.older or 0)
                 for row in connection.execute(ordered)
             ]
 
@@ -190,14 +190,14 @@ class SqlFeedStore:
             return True
 
 
-def _rows() -> Select[Any]:
+def feed_rows() -> Select[Any]:
     """Feeds with the titles that people know them by."""
     named = select(feed_table, topic.c.title.label("of_topic"), topic.c.ended_at, author.c.name.label("of_author"))
     joined = named.outerjoin(topic, topic.c.id == feed_table.c.topic_id)
     return joined.outerjoin(author, author.c.id == feed_table.c.author_id)
 
 
-def _feed(row: Row[Any]) -> Feed:
+def feed_of(row: Row[Any]) -> Feed:
     return Feed(
         id=row.id,
         kind=FeedKind(row.kind),

@@ -1,4 +1,4 @@
-"""Hubs that are told of our feeds, and the subscriptions of our own hub"""
+"""Hubs that are told of our feeds, the subscriptions of our own hub, and how much each feed is read"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,16 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
+    op.create_table(
+        "feed_use",
+        sa.Column("path", sa.String(length=760), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("polls", sa.Integer(), nullable=False),
+        sa.Column("readers", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("path", "day", "owner", name=op.f("pk_feed_use")),
+    )
+    op.create_index("ix_feed_use_day", "feed_use", ["day"], unique=False)
     op.create_table(
         "hub_ping",
         sa.Column("hub", sa.String(length=500), nullable=False),

@@ -1,0 +1,60 @@
+"""How much feeds are read: numbers per file, day and process, and what the operator sees of each feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from sqlalchemy import and_, delete, func, select, update
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.schema import feed, feed_file, feed_use
+from feed_publisher.adapters.database.store.common import insert_if_missing
+from feed_publisher.adapters.database.store.feeds import feed_of, feed_rows
+from feed_publisher.ports.feeds import FeedState, FeedUse
+
+KEPT = timedelta(days=400)
+
+
+class SqlFeedUseStore:
+    """Counts of all processes, and the feeds with them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def note(self, owner: str, uses: Sequence[FeedUse], today: date) -> None:
+        """Replace this process's numbers of these files and days."""
+        with self._database.write() as connection:
+            for use in uses:
+                key = {"path": use.path, "day": use.day, "owner": owner}
+                values = {"polls": use.polls, "readers": use.readers}
+                if not insert_if_missing(connection, feed_use, key | values):
+                    mine = and_(*(feed_use.c[name] == value for name, value in key.items()))
+                    connection.execute(update(feed_use).where(mine).values(values))
+            connection.execute(delete(feed_use).where(feed_use.c.day < today - KEPT))
+
+    def states(self, today: date) -> list[FeedState]:
+        """Every feed, in the order in which they were made."""
+        per_day = (
+            select(feed_file.c.feed_id, feed_use.c.day)
+            .add_columns(func.sum(feed_use.c.readers).label("readers"), func.sum(feed_use.c.polls).label("polls"))
+            .join(feed_file, feed_file.c.path == feed_use.c.path)
+            .where(feed_use.c.day >= today - timedelta(days=1))
+            .group_by(feed_file.c.feed_id, feed_use.c.day)
+        )
+        changed = select(feed_file.c.feed_id, func.max(feed_file.c.last_modified).label("at"))
+        with self._database.read() as connection:
+            used: dict[int, tuple[int, int]] = {}
+            for row in connection.execute(per_day):
+                used[row.feed_id] = max(used.get(row.feed_id, (0, 0)), (int(row.readers), int(row.polls)))
+            at = {row.feed_id: row.at for row in connection.execute(changed.group_by(feed_file.c.feed_id))}
+            return [
+                FeedState(
+                    feed=feed_of(row),
+                    changed_at=at.get(row.id),
+                    readers=used.get(row.id, (0, 0))[0],
+                    polls=used.get(row.id, (0, 0))[1],
+                    problem=row.problem,
+                )
+                for row in connection.execute(feed_rows().order_by(feed.c.id))
+            ]
