@@ -21,7 +21,7 @@ from flow.flow_site import Site, listing
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy"
 NGINX = """
-worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/log;
+{user} worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/log;
 events {{ worker_connections 64; }}
 http {{
   access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
@@ -51,10 +51,7 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = Site(tmp_path_factory.mktemp("deploy") / "site").make()
     site.write("a.txt", listing("Ships", range(60)))
     site.pickup()
-    folder = site.folder / "public"
-    for each in (folder, *folder.parents[:4]):
-        each.chmod(0o755)  # nginx's worker is another user
-    return folder
+    return site.folder / "public"
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +121,9 @@ def client(request: pytest.FixtureRequest, public: Path, program: int, tmp_path:
 
 def nginx_command(config: str, port: int, folder: Path) -> list[str]:
     file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, config=replaced(config, {"listen 80;": f"listen 127.0.0.1:{port};"})))
+    here = replaced(config, {"listen 80;": f"listen 127.0.0.1:{port};"})
+    user = "user root;" if os.geteuid() == 0 else ""  # else its worker may not look into the folders of the tests
+    file.write_text(NGINX.format(user=user, folder=folder, config=here))
     return ["-c", str(file)]
 
 
