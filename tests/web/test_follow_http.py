@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from feed_publisher.domain.archive import TOPICS_MOST
 from feed_publisher.domain.model import EntryState
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.follow import READERS
+from feed_publisher.web.pages import Pages
 
 PUBLIC = "https://mag.example/mail"
 QUOTED = """Dara "the Lamp" O'Quill & Co."""
@@ -230,6 +232,15 @@ def test_hostile_names_of_authors_and_topics_are_words(empty: Site) -> None:
             assert page.xpath("//img") == []
             for _, title, _ in alternates(page):
                 assert title.startswith(("Harbour & Sons", HOSTILE.strip()[:20]))
+
+
+def test_a_name_without_a_page_is_words_too(shared: Site) -> None:
+    (entry,) = shared.app.entries.page(Page(limit=1, state=EntryState.PUBLIC))
+    line = Pages(shared.app).entry_line(replace(entry, authors=(HOSTILE, QUOTED)), {})
+
+    byline = html.fragment_fromstring(str(line["byline"]), create_parent="p")
+    assert byline.text_content() == f"{HOSTILE} and {QUOTED}"
+    assert [each.tag for each in byline.iter()] == ["p", "bdi", "bdi"]
 
 
 # --- several topics as one feed
