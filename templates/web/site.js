@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     told.textContent = word.textContent = await copy(field) ? "Copied" : "Selected";
-    setTimeout(() => { word.textContent = usual; told.textContent = ""; }, 2500);
+    setTimeout(() => { word.textContent = usual; told.textContent = ""; }, 5000);
   });
 }
 
