@@ -65,6 +65,12 @@ def test_an_article_tells_programs_about_itself(site: Site) -> None:
     ]
 
 
+def test_an_author_who_is_written_in_two_ways_is_one(site: Site) -> None:
+    page = read(site, site.add("The Lamp", authors=("L. Varga", "L. VARGA")))
+
+    assert page.xpath("//meta[@property='article:author']/@content") == [f"{BASE}/authors/l-varga"]
+
+
 def test_an_article_that_lives_elsewhere_is_said_to_live_there(site: Site) -> None:
     entry = site.add("Elsewhere", link="https://harbour.example/lamp?a=1&b=2")
     page = read(site, entry)

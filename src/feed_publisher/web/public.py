@@ -100,12 +100,13 @@ class Public:
         return self.entry_page(request, entry)
 
     def entry_page(self, request: Request, entry: Entry) -> Response:
+        """Whatever its state."""
         authors = self._pages.authors([entry])
         return self._pages.page(
             request,
             "entry",
             entry=self._pages.entry(entry, authors),
-            author_urls=[self._pages.author_url(each) for each in authors.values()],
+            author_urls=list(dict.fromkeys(self._pages.author_url(each) for each in authors.values())),
             topic_feeds=[topic_feed(self._pages, topic) for topic in entry.topics],
             linked_data=self._linked_data(entry, authors),
         )
