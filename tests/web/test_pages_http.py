@@ -19,6 +19,7 @@ from feed_publisher.config.values import OUR_PATHS
 from feed_publisher.domain.model import Enclosure, EntryState, Image
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.pickup import Page
+from feed_publisher.web.follow import READERS, FollowPages
 from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import Pages
@@ -43,6 +44,18 @@ def addresses(site: Site) -> dict[str, int]:
         "/topics/%00": 404,
         "/topics/Harbour-Towns": 404,
         "/topics/harbour-towns/": 404,
+        "/authors/l-varga": 200,
+        "/authors/nobody": 404,
+        "/authors/%00": 404,
+        "/authors/L-Varga": 404,
+        "/authors/" + "a" * 81: 404,
+        "/authors/..%2fx": 404,
+        "/follow": 200,
+        "/follow?topic=harbour-towns": 200,
+        "/follow?topic=harbour-towns&topic=nowhere": 404,
+        "/follow?topic=%00": 404,
+        "/follow?topic=%22%3E%3Cscript%3E": 404,
+        "/follow?other=x": 200,
         f"/entries/{key(site, 'The Street That Floods')}": 200,
         f"/entries/{key(site, 'Taken Back')}": 410,
         f"/entries/{key(site, 'Nobody Sees This')}": 404,
@@ -62,7 +75,7 @@ def addresses(site: Site) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("at", [HERE, ELSEWHERE], ids=["at this machine", "from elsewhere"])
-def test_every_page_has_its_status_its_headers_and_no_script(shared: Site, at: tuple[str, int]) -> None:
+def test_every_page_has_its_status_its_headers_and_no_script_but_ours(shared: Site, at: tuple[str, int]) -> None:
     client = shared.client(at)
     for address, status in addresses(shared).items():
         answer = client.get(address)
@@ -81,7 +94,10 @@ def test_every_page_has_its_status_its_headers_and_no_script(shared: Site, at: t
 
 def check_markup(text: str) -> None:
     page = html.fromstring(text)
-    assert page.xpath("//script | //style | //*[@style] | //@*[starts-with(name(), 'on')]") == []
+    assert page.xpath("//style | //*[@style] | //@*[starts-with(name(), 'on')]") == []
+    for script in page.xpath("//script"):
+        ours = (script.get("src") or "").partition("?")[0].endswith("/static/site.js") and not script.text
+        assert ours or script.get("type") == "application/ld+json"
     assert len(page.xpath("//h1")) == 1
     assert len(page.xpath("//main")) == len(page.xpath("//header[@class='masthead']")) == 1
     assert page.xpath("string(//title)").strip()
@@ -89,13 +105,21 @@ def check_markup(text: str) -> None:
     ids = page.xpath("//@id")
     assert len(ids) == len(set(ids))
     for field in page.xpath("//input[not(@type='hidden')] | //textarea"):
-        assert page.xpath("//label[@for=$id]", id=field.get("id")) or field.xpath("ancestor::label"), field.get("name")
+        named = page.xpath("//label[@for=$id]", id=field.get("id") or "") or field.xpath("ancestor::label")
+        assert named, field.get("name")
     assert [image for image in page.xpath("//img") if not image.get("alt")] == []
 
 
 def test_head_is_get_without_a_body(shared: Site) -> None:
     client = shared.client()
-    for address in [*addresses(shared), "/static/site.css", "/static/icon.svg", "/favicon.ico", "/healthz"]:
+    for address in [
+        *addresses(shared),
+        "/static/site.css",
+        "/static/site.js",
+        "/static/icon.svg",
+        "/favicon.ico",
+        "/healthz",
+    ]:
         got, head = client.get(address), client.head(address)
         assert head.status_code == got.status_code, address
         assert head.content == b""
@@ -104,7 +128,7 @@ def test_head_is_get_without_a_body(shared: Site) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_pages_to_read_take_nothing(shared: Site, method: str) -> None:
-    for address in ("/", "/topics/harbour-towns", "/mailbox", "/healthz"):
+    for address in ("/", "/topics/harbour-towns", "/authors/l-varga", "/follow", "/mailbox", "/healthz"):
         answer = shared.client().request(method, address)
         assert answer.status_code == 405
         assert "GET" in answer.headers["allow"]
@@ -197,8 +221,14 @@ def test_a_bug_of_ours_is_a_page_without_a_traceback(site: Site, monkeypatch: py
     assert "content-security-policy" in answer.headers
 
 
+MADE = re.compile(r"/feeds/.*(/|\+|\.(summary|full)\.)")
+"""Feeds that are made when somebody asks for them."""
+
+
 def links(text: str) -> set[str]:
-    return {link for link in html.fromstring(text).xpath("//@href | //@src | //@action") if not link.startswith("#")}
+    """What leads to what is there already, on the site: not to readers on the web, nor to apps."""
+    found = html.fromstring(text).xpath("//@href | //@src | //@action")
+    return {link for link in found if not link.startswith(("#", "feed:", *READERS.values())) and not MADE.search(link)}
 
 
 def crawl(client: TestClient, start: set[str], base: str = BASE) -> set[str]:
@@ -345,7 +375,8 @@ def test_an_article_without_them_has_no_place_for_them(site: Site) -> None:
 def test_no_page_of_ours_may_be_named_as_an_old_feed(site: Site) -> None:
     pages = Pages(site.app)
     routes = [*Public(pages).routes(), *Hooks(site.app).routes(), *MailboxPages(pages).routes()]
-    paths = {route.path for route in [*routes, *SourcePages(pages).routes()] if isinstance(route, Route)}
+    routes += [*SourcePages(pages).routes(), *FollowPages(pages).routes()]
+    paths = {route.path for route in routes if isinstance(route, Route)}
     assert {"/", "/topics/{slug}", "/hooks/ping/{slug}/{token}", "/mailbox", "/admin/sources"} <= paths
     assert {path.split("/")[1] for path in paths} - OUR_PATHS == {""}
 

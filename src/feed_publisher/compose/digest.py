@@ -17,10 +17,10 @@ from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import clean_header, marker
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition
+from feed_publisher.domain.language import direction
 from feed_publisher.domain.model import Entry, TopicRef
 
 TEMPLATES = ("email/base.html", "email/digest.html", "email/digest.txt", "email/subject.txt")
-RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ur", "yi", "ps", "ckb", "dv", "sd", "ug"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def render_edition(
         "preheader": shown[0].entry.summary[:160],
         "unsubscribe_url": marker(nonce, "unsubscribe_url"),
         "language": words,
-        "direction": "rtl" if words.split("-")[0] in RIGHT_TO_LEFT else "ltr",
+        "direction": direction(words),
         "accent": site.accent,
     }
     subject = clean_header(render(templates.environment, "email/subject.txt", **context))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from urllib.parse import unquote, urlsplit
@@ -19,7 +19,8 @@ from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.html import render
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
-from feed_publisher.domain.model import Entry, FeedFormat
+from feed_publisher.domain.language import direction
+from feed_publisher.domain.model import AuthorRef, Entry
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' https: http: data:; form-action 'self'; "
@@ -31,6 +32,12 @@ _PROXIES = {"forwarded", "via", "x-real-ip"}
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """For pages whose address holds a token."""
 
+LISTED = 30
+"""Articles on a page that lists the newest."""
+
+Authors = Mapping[str, AuthorRef]
+"""By name as written."""
+
 LABELS = {Cadence.DAILY: "Every day", Cadence.WEEKLY: "Every week, on {day}"}
 
 
@@ -39,11 +46,15 @@ class Pages:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        loader = app.templates.loader
-        css = loader.get_source(app.templates, "web/site.css")[0] if loader else ""
-        self.css = css + _accent(app.settings.site.accent)
+        self.css = self._source("site.css") + _accent(app.settings.site.accent)
+        self.script = self._source("site.js")
         self.icon = _icon(app.settings.site.accent)
-        self._version = hashlib.sha256(self.css.encode()).hexdigest()[:12]
+        self._version = hashlib.sha256((self.css + self.script).encode()).hexdigest()[:12]
+
+    def _source(self, name: str) -> str:
+        """A file that is served as it is; a site may have its own."""
+        loader = self.app.templates.loader
+        return loader.get_source(self.app.templates, f"web/{name}")[0] if loader else ""
 
     @property
     def base(self) -> str:
@@ -66,7 +77,9 @@ class Pages:
         """One page; ``headers`` are added to the security headers."""
         shared: dict[str, object] = {
             "site": wiring.site_view(self.app.settings),
+            "direction": direction(self.app.settings.site.language),
             "stylesheet_url": f"{self.base}/static/site.css?v={self._version}",
+            "script_url": f"{self.base}/static/site.js?v={self._version}",
             "icon_url": f"{self.base}/static/icon.svg",
             "rehearsal": self.app.rehearsal and self.is_local(request),
             "home_url": f"{self.base}/",
@@ -104,9 +117,6 @@ class Pages:
 
     # --- what templates are shown
 
-    def feeds(self, slug: str) -> dict[str, str]:
-        return {format.value: f"{self.absolute}/feeds/{slug}.{format}" for format in FeedFormat}
-
     def topics(self) -> list[dict[str, str]]:
         return [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in self.app.topics.all()]
 
@@ -117,20 +127,49 @@ class Pages:
     def digest(self, digest: Digest) -> dict[str, str]:
         return {"title": digest.title, "url": f"{self.base}/digests/{digest.slug}", "schedule": schedule(digest)}
 
-    def entry(self, entry: Entry) -> dict[str, object]:
-        """``url`` is our page, in full; lists of articles link to the article's own address through ``entry_line``."""
+    def authors(self, entries: Sequence[Entry]) -> Authors:
+        """Those of a whole page at once."""
+        return self.app.authors.find(dict.fromkeys(name for entry in entries for name in entry.authors))
+
+    def author_url(self, author: AuthorRef) -> str:
+        return f"{self.absolute}/authors/{author.slug}"
+
+    def entry(self, entry: Entry, authors: Authors) -> dict[str, object]:
+        """``url`` is our page, in full; lists of articles link to the article's own address through ``entry_line``.
+
+        ``lang`` is "" where the words are in the language of the site.
+        """
+        site = self.app.settings.site
         return {
             **asdict(entry),
             "url": f"{self.absolute}/entries/{entry.key}",
-            "authors_text": authors_text(entry.authors, self.app.settings.site.language),
+            "lang": entry.language if entry.language and entry.language != site.language else "",
+            "dir": direction(entry.language or site.language),
+            "authors_text": authors_text(entry.authors, site.language),
+            "byline": self._byline(entry, authors),
             "content_html": Markup(entry.content_html),  # noqa: S704 - sanitised when it was picked up
             "topics": [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in entry.topics],
             "picture": None if _shows(entry) else entry.image,
             "files": [{**asdict(each), "name": each.title or _file_name(each.url)} for each in entry.enclosures],
         }
 
-    def entry_line(self, entry: Entry) -> dict[str, object]:
-        return {**self.entry(entry), "url": entry.link or f"{self.base}/entries/{entry.key}"}
+    def entry_line(self, entry: Entry, authors: Authors) -> dict[str, object]:
+        return {**self.entry(entry, authors), "url": entry.link or f"{self.base}/entries/{entry.key}"}
+
+    def entry_lines(self, entries: Sequence[Entry]) -> list[dict[str, object]]:
+        authors = self.authors(entries)
+        return [self.entry_line(entry, authors) for entry in entries]
+
+    def _byline(self, entry: Entry, authors: Authors) -> Markup:
+        """As ``authors_text``, with a link to the page of each author who has one."""
+        names = [self._author(name, authors.get(name)) for name in entry.authors]
+        return Markup(authors_text(names, self.app.settings.site.language))  # noqa: S704 - every name is escaped
+
+    def _author(self, name: str, author: AuthorRef | None) -> str:
+        """Set apart from the words around it, which may run in the other direction."""
+        if author is None:
+            return Markup("<bdi>{}</bdi>").format(name)
+        return Markup('<a href="{}/authors/{}"><bdi>{}</bdi></a>').format(self.base, author.slug, name)
 
 
 def _shows(entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Pages for people: articles, topics, subscribing and leaving. GET changes nothing; only POST acts."""
+"""Pages for people: articles, subscribing and leaving. GET changes nothing; only POST acts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from feed_publisher.compose.jsonld import Publication, article
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
@@ -19,14 +20,15 @@ from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
+from feed_publisher.web.follow import follow_view, topic_feed
 from feed_publisher.web.forms import read_form
-from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
+from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages, cadence_choices
 
 log = logging.getLogger("feed_publisher.web")
 
 _KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_SLUG = re.compile(r"[a-z0-9-]{1,80}")
-LISTED = 30
+_FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+"""Of files whose address changes with what is in them."""
 
 
 class Public:
@@ -39,12 +41,12 @@ class Public:
     def routes(self) -> list[Route]:
         return [
             Route("/", self.home),
-            Route("/topics/{slug}", self.topic),
             Route("/entries/{key}", self.entry),
             Route("/digests/{slug}", self.digest, methods=["GET", "POST"]),
             Route("/confirm/{token}", self.confirm, methods=["GET", "POST"]),
             Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
             Route("/static/site.css", self.stylesheet),
+            Route("/static/site.js", self.script),
             Route("/static/icon.svg", self.icon),
             Route("/favicon.ico", self.icon),
             Route("/healthz", self.healthz),
@@ -61,41 +63,28 @@ class Public:
             # Feeds and this page answer whatever happens (DESIGN §5).
             log.error("/: %s", error)
             nothing: dict[str, Any] = {"topics": [], "entries": [], "happened": [], "due": [], "trouble": True}
-            return self._pages.page(request, "home", 200, PRIVATE, **nothing, **self._offers())
+            return self._pages.page(request, "home", 200, PRIVATE, **nothing, **self._offers(request))
 
     def _latest(self, request: Request) -> dict[str, Any]:
         entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC))
         overview = self._app.overview() if self._pages.is_local(request) else None
         return {
             "topics": self._pages.topics(),
-            "entries": [self._pages.entry_line(entry) for entry in entries],
+            "entries": self._pages.entry_lines(entries),
             "happened": overview.happened if overview else [],
             "due": overview.due if overview else [],
             "trouble": False,
-            **self._offers(),
+            **self._offers(request),
         }
 
-    def _offers(self) -> dict[str, Any]:
+    def _offers(self, request: Request) -> dict[str, Any]:
         """How to follow the whole site."""
-        return {"digests": self._pages.digests(), "feeds": self._pages.feeds("all")}
-
-    async def topic(self, request: Request) -> Response:
-        return await run_in_threadpool(self._topic, request)
-
-    def _topic(self, request: Request) -> Response:
-        slug = request.path_params["slug"]
-        topic = self._app.topics.get(slug) if _SLUG.fullmatch(slug) else None
-        if topic is None:
-            return self._pages.error(request, 404, "No such topic", "It may have been renamed, or never existed.")
-        entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC, topic=slug))
-        return self._pages.page(
-            request,
-            "topic",
-            topic={"title": topic.title, "url": f"{self._pages.absolute}/topics/{slug}"},
-            feeds=self._pages.feeds(slug),
-            digests=self._pages.digests(slug),
-            entries=[self._pages.entry_line(entry) for entry in entries],
-        )
+        return {
+            "digests": self._pages.digests(),
+            "follow": follow_view(self._pages, request, "all", self._app.settings.site.title),
+            "choose_url": f"{self._pages.base}/follow",
+            "outline_url": f"{self._pages.base}/feeds.opml",
+        }
 
     async def entry(self, request: Request) -> Response:
         return await run_in_threadpool(self._entry, request)
@@ -108,7 +97,25 @@ class Public:
         if entry is None or entry.state is not EntryState.PUBLIC:
             message = "Check the address, or look at the latest articles."
             return self._pages.error(request, 404, "No such article", message)
-        return self._pages.page(request, "entry", entry=self._pages.entry(entry))
+        return self.entry_page(request, entry)
+
+    def entry_page(self, request: Request, entry: Entry) -> Response:
+        """Whatever its state."""
+        authors = self._pages.authors([entry])
+        return self._pages.page(
+            request,
+            "entry",
+            entry=self._pages.entry(entry, authors),
+            author_urls=list(dict.fromkeys(self._pages.author_url(each) for each in authors.values())),
+            topic_feeds=[topic_feed(self._pages, topic) for topic in entry.topics],
+            linked_data=self._linked_data(entry, authors),
+        )
+
+    def _linked_data(self, entry: Entry, authors: Authors) -> dict[str, object]:
+        site = self._app.settings.site
+        publisher = Publication(name=site.title, url=f"{self._pages.absolute}/", logo=site.logo, language=site.language)
+        urls = {name: self._pages.author_url(author) for name, author in authors.items()}
+        return article(entry, self._app.entry_url(entry), urls, publisher)
 
     def _known_entry(self, key: str) -> Entry | None:
         try:
@@ -210,8 +217,10 @@ class Public:
     # --- the rest
 
     async def stylesheet(self, request: Request) -> Response:
-        headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-        return Response(self._pages.css, media_type="text/css", headers=headers)
+        return Response(self._pages.css, media_type="text/css", headers=_FOR_EVER)
+
+    async def script(self, request: Request) -> Response:
+        return Response(self._pages.script, media_type="text/javascript", headers=_FOR_EVER)
 
     async def icon(self, request: Request) -> Response:
         headers = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options": "nosniff"}

@@ -18,6 +18,7 @@ from feed_publisher.web.directory import Directory
 from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
+from feed_publisher.web.follow import FollowPages
 from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.hub import HubPages
 from feed_publisher.web.mailbox import MailboxPages
@@ -45,7 +46,8 @@ def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None 
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
-    web.router.routes.extend([*Public(pages).routes(), *Hooks(app).routes(), *HubPages(app).routes(), *local])
+    public = [*Public(pages).routes(), *FollowPages(pages).routes()]
+    web.router.routes.extend([*public, *Hooks(app).routes(), *HubPages(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))

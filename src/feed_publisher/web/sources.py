@@ -145,7 +145,12 @@ class SourcePages:
         return span(wiring.source_rules(source).every)
 
     def _line(self, entry: Entry) -> dict[str, object]:
-        return {**self._pages.entry_line(entry), "state": entry.state.value, "reason": entry.reason, "key": entry.key}
+        return {
+            **self._pages.entry_line(entry, {}),
+            "state": entry.state.value,
+            "reason": entry.reason,
+            "key": entry.key,
+        }
 
     def _hidden(self, request: Request) -> Response:
         return self._pages.error(request, 404, "Nothing here", "There is no page at this address.")
