@@ -10,6 +10,7 @@ from flow.flow_site import DAY, Site
 
 from feed_publisher.app import App
 from feed_publisher.domain.errors import ConfigError
+from feed_publisher.ports.feeds import FeedUse
 
 ARTICLES = [
     {"id": "1", "title": "Ferry", "summary": "A boat.", "authors": ["Ann Lee"], "topics": ["Ships"], "language": "en"},
@@ -77,6 +78,22 @@ def test_several_topics_can_be_followed_as_one_feed(site: Site) -> None:
     assert titles(site, "birds+ships") == ["Barge", "Ferry", "Crane"]
 
 
+def test_a_combined_feed_is_dropped_when_nobody_asks_for_it_and_made_again_the_same(site: Site) -> None:
+    assert made(site, "birds+ships")
+    assert made(site, "birds+sea")
+    before = site.feed("birds+ships.atom").read_bytes()
+    for _ in range(4):
+        site.now += 10 * DAY
+        with site.open() as app:
+            day = site.now.date()
+            app.note_use([FeedUse(path="feeds/birds+sea.rss", day=day, polls=1, readers=1)])
+            app.publish()
+    assert not list(site.feed("").glob("birds+ships*"))
+    assert site.feed("birds+sea.atom").exists()
+    assert made(site, "birds+ships")
+    assert site.feed("birds+ships.atom").read_bytes() == before
+
+
 def test_the_other_form_of_a_feed(site: Site) -> None:
     assert "whole article" in site.feed("ships.atom").read_text()
     assert made(site, "ships", both_forms=True)
@@ -123,12 +140,14 @@ def test_a_second_machine_has_the_same_bytes_and_dates(site: Site, tmp_path: Pat
         app.publish()
         assert state(other) == state(site.folder)
         site.now += DAY
-        site.write("b.json", json.dumps([ARTICLES[0] | {"id": "4", "title": "Barge"}]))
-        site.pickup()
+        many = [ARTICLES[0] | {"id": f"{number}", "title": f"Barge {number}"} for number in range(100, 220)]
+        site.pickup(site.write("b.json", json.dumps(many)))
+        assert site.feed("ships/2.atom").exists()
         assert state(other) != state(site.folder)
         app.publish()
         assert state(other) == state(site.folder)
         (other / "public" / "feeds" / "ships.atom").unlink()
+        (other / "public" / "feeds" / "ships" / "2.json").unlink()
     with App(other, (same_database,), clock=lambda: site.now) as app:
         app.publish()
     assert state(other) == state(site.folder)

@@ -58,6 +58,12 @@ def feed_paths(name: str) -> dict[FeedFormat, str]:
     return {format: f"feeds/{name}.{format}" for format in FeedFormat}
 
 
+def page_number(path: str, slug: str) -> int:
+    """Which archive page of a feed a file is; 0 for its live documents."""
+    name = path.removeprefix(f"feeds/{slug}/").partition(".")[0]
+    return int(name) if name.isdigit() else 0
+
+
 def live_document(feed: Feed, entries: Sequence[Entry], older: int, site: FeedSite, other_form: bool) -> FeedDocument:
     """The newest entries, which readers poll. In the other form the archive's pages are those of the usual one."""
     name = f"{feed.slug}.{site.other_form}" if other_form else feed.slug

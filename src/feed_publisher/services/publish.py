@@ -6,7 +6,7 @@ this one's folder, so that every node answers with the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from feed_publisher.domain.archive import LIVE_LARGE, LIVE_MOST, PAGE_MOST, Feed
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.model import FeedDocument, FeedFormat, Problem
 from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderFeed, RenderOutline
-from feed_publisher.services.feeddocument import FeedSite, feed_paths, live_document, page_document
+from feed_publisher.services.feeddocument import FeedSite, feed_paths, live_document, page_document, page_number
 
 SIZE = 250_000
 """Bytes. The JSON Feed specification calls this size fine, and readers poll often."""
@@ -168,17 +168,17 @@ class Publisher:
 
     def _bring_in(self, report: PublishReport, now: datetime) -> None:
         """Write the files that another process has published, or that somebody has deleted."""
-        wrong = [
-            slug
-            for slug, files in self.feeds.out_since(self.seen).items()
-            if not all(self.files.is_out(file.path, file.last_modified) for file in files)
-        ]
-        if wrong:
-            self._restore(wrong, report, now)
+        for slug, files in self.feeds.out_since(self.seen).items():
+            wrong = {file.path for file in files if not self.files.is_out(file.path, file.last_modified)}
+            numbers = {number for path in wrong if (number := page_number(path, slug))}
+            for page in self.feeds.pages(slug, sorted(numbers)) if numbers else ():
+                self._publish_page(page, report, now)
+            if any(not page_number(path, slug) for path in wrong):
+                self._restore(slug, report, now)
         self.seen = now - timedelta(minutes=1)  # clocks of other machines may differ a little
 
-    def _restore(self, slugs: Sequence[str], report: PublishReport, now: datetime) -> None:
-        for feed in self.feeds.find(slugs):
+    def _restore(self, slug: str, report: PublishReport, now: datetime) -> None:
+        for feed in self.feeds.find([slug]):
             self._publish(feed, report, now)
 
     def _write_outline(self, report: PublishReport, now: datetime) -> None:

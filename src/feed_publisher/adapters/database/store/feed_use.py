@@ -11,9 +11,12 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import feed, feed_file, feed_use
 from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.adapters.database.store.feeds import feed_of, feed_rows
+from feed_publisher.adapters.database.store.making import drop_unused
 from feed_publisher.ports.feeds import FeedState, FeedUse
 
 KEPT = timedelta(days=400)
+UNUSED = timedelta(days=30)
+"""A combined feed that nobody asks for so long is dropped."""
 
 
 class SqlFeedUseStore:
@@ -32,6 +35,7 @@ class SqlFeedUseStore:
                     mine = and_(*(feed_use.c[name] == value for name, value in key.items()))
                     connection.execute(update(feed_use).where(mine).values(values))
             connection.execute(delete(feed_use).where(feed_use.c.day < today - KEPT))
+            drop_unused(connection, today - UNUSED)
 
     def states(self, today: date) -> list[FeedState]:
         """Every feed, in the order in which they were made."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
 from feed_publisher.adapters.database.schema import feed as feed_table
-from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.making import Named, declare_feeds, is_declared, make_feed
 from feed_publisher.adapters.database.store.members import (
     Place,
@@ -75,11 +75,21 @@ class SqlFeedStore:
 
     def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]:
         """Newest first: readers walk back from the live document."""
+        of_feed = [] if feed is None else [feed_table.c.slug == feed]
+        return self._pages(and_(feed_page.c.dirty.is_(True), *of_feed), limit)
+
+    def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]:
+        return [
+            page
+            for chunk in chunks(numbers, 500)
+            for page in self._pages(and_(feed_table.c.slug == slug, feed_page.c.number.in_(chunk)), len(chunk))
+        ]
+
+    def _pages(self, condition: Any, limit: int) -> list[FeedPage]:
+        query = feed_rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
+        query = query.join(feed_page, feed_page.c.feed_id == feed_table.c.id).where(condition)
+        ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc()).limit(limit)
         with self._database.read() as connection:
-            query = feed_rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
-            query = query.join(feed_page, feed_page.c.feed_id == feed_table.c.id).where(feed_page.c.dirty.is_(True))
-            query = query if feed is None else query.where(feed_table.c.slug == feed)
-            ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc()).limit(limit)
             return [
                 FeedPage(feed=feed_of(row), number=row.number, version=row.page_version, older=row.older or 0)
                 for row in connection.execute(ordered)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select, update
 
-from feed_publisher.adapters.database.schema import author, entry, feed, feed_topic, topic
+from feed_publisher.adapters.database.schema import author, entry, feed, feed_file, feed_topic, feed_use, topic
 from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.domain.archive import TOPICS_MOST, FeedKind
 from feed_publisher.domain.errors import ConfigError
 
 COMBINED_MOST = 1000
-"""Feeds of several topics that strangers can have made; those not asked for in a while make room."""
+"""Feeds of several topics that strangers can have made; those that nobody asks for make room."""
 
 
 def make_feed(connection: Connection, slug: str, both_forms: bool, now: datetime) -> bool:
@@ -52,13 +52,24 @@ def _combined(connection: Connection, slug: str, now: datetime) -> bool:
     if connection.execute(count).scalar_one() >= COMBINED_MOST:
         return False
     title = " + ".join(row.title for row in rows)[:500]
-    _add(connection, now, slug=slug, kind=FeedKind.COMBINED, title=title)
+    all_id = connection.execute(select(feed.c.atom_id).where(feed.c.slug == FeedKind.ALL)).scalar_one()
+    # The same whenever it is made: one that was dropped may be asked for again.
+    atom_id = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{all_id}#{slug}')}"
+    _add(connection, now, slug=slug, kind=FeedKind.COMBINED, title=title, atom_id=atom_id)
     _set_topics(connection, slug, [row.id for row in rows])
     return True
 
 
 Named = Sequence[tuple[str, str, tuple[str, ...]]]
 """Feeds of the configuration: (slug, title, slugs of topics)."""
+
+
+def drop_unused(connection: Connection, since: date) -> None:
+    """Have the combined feeds removed that are older than that and that nobody has asked for since."""
+    asked = (feed_file.c.feed_id == feed.c.id) & (feed_use.c.path == feed_file.c.path) & (feed_use.c.day >= since)
+    old = feed.c.added_at < datetime.combine(since, time(), UTC)
+    unused = update(feed).where(feed.c.kind == FeedKind.COMBINED, old, ~exists().where(asked))
+    connection.execute(unused.values(kind=FeedKind.GONE, dirty=True))
 
 
 def is_declared(connection: Connection, named: Named) -> bool:
