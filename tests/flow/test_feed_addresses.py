@@ -131,3 +131,12 @@ def test_the_addresses_of_an_older_system_lead_to_our_feeds(site: Site) -> None:
                 answer = ask(old)
                 assert (answer.status_code, answer.headers["location"]) == (301, f"http://127.0.0.1:8000{new}")
         assert client.get("/category/birds/feed/").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/feeds/ships.full.%0d%0aX-Evil:%201.atom", "/feeds/old%0d%0aX-Evil:%201.atom"])
+def test_no_address_gets_into_a_header(site: Site, path: str) -> None:
+    site.configure(digest='[[topics]]\nslug = "ships"\ntitle = "Ships"\nwas = ["old"]\n')
+    with browsing(site) as client:
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers.get("location")) == (404, None)
+        assert client.get("/feeds/old.atom").status_code == 301

@@ -273,6 +273,7 @@ def test_what_the_callback_does_not_confirm_does_not_happen(site: Site, peer: Pe
         (f"{BASE}/feeds.opml", {}),
         (f"{BASE}/feeds/../publisher.toml", {}),
         (TOPIC, {"secret": "x" * 200}),
+        (TOPIC, {"secret": "a\x00b"}),
         (TOPIC, {"callback": "ftp://127.0.0.1/"}),
         (TOPIC, {"callback": "http:///"}),
         (TOPIC, {"callback": "http://x.example/\r\nX: y"}),

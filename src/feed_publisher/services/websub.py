@@ -100,7 +100,7 @@ class Hub:
         asked = self._read(form)
         if not self.store.is_out(asked.path):
             raise InputError("is no feed of this site", "hub.topic")
-        if not self.store.ask(asked, urlsplit(asked.callback).hostname or "", self.clock()):
+        if not self.store.ask(asked, (urlsplit(asked.callback).hostname or "")[:255], self.clock()):
             raise InputError("has too many subscriptions here", "hub.callback")
 
     def _read(self, form: dict[str, str]) -> Asked:
@@ -111,8 +111,8 @@ class Hub:
         if path == topic or not is_topic(path):
             raise InputError("is no feed of this site", "hub.topic")
         secret = form.get("hub.secret", "")
-        if len(secret.encode()) > SECRET_MOST:
-            raise InputError(f"is longer than {SECRET_MOST} bytes", "hub.secret")
+        if len(secret.encode(errors="replace")) > SECRET_MOST or not secret.isprintable():
+            raise InputError(f"must be at most {SECRET_MOST} bytes, all of them printable", "hub.secret")
         seconds = form.get("hub.lease_seconds", "")
         asked = int(seconds) if seconds.isascii() and seconds.isdigit() and len(seconds) < 12 else None
         lasting = int(lease(asked).total_seconds())

@@ -13,6 +13,8 @@ GONE_AFTER = timedelta(days=30)
 
 _ADDRESS = re.compile(r"/(?:topics/([a-z0-9-]+)|feeds/([a-z0-9+-]+)((?:[./].*)?\.(?:atom|rss|json)))")
 
+_PLAIN = re.compile(r"/[a-z0-9./+-]*")
+
 
 class Directory:
     """web.feeds.FeedDirectory of one site. The configuration is read when the site starts, and so is this."""
@@ -27,6 +29,8 @@ class Directory:
     def moved(self, path: str) -> str | None:
         if (target := self._old.get(path.rstrip("/"))) is not None:
             return target
+        if not _PLAIN.fullmatch(path):
+            return None  # whatever stands in it would stand in a header
         if self._usual in path and path.startswith("/feeds/"):
             return path.replace(self._usual, ".", 1)
         return self._renamed(path) if self._aliases else None
