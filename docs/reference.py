@@ -26,6 +26,7 @@ SECTIONS = (
     ("[smtp]", models.Smtp),
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),
+    ("[websub]", models.Websub),
     ("[[topics]]", models.Topic),
     ("[[digests]]", models.Digest),
 )
@@ -62,6 +63,8 @@ def _default(value: Any) -> str:
         return "required"
     if value is None or value in ("", (), {}) or isinstance(value, BaseModel):
         return "–"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     if isinstance(value, timedelta):
         return f"`{_duration(value)}`"
     if isinstance(value, tuple):

@@ -43,6 +43,7 @@ from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
 from feed_publisher.ports.pickup import Absorbed
+from feed_publisher.ports.websub import Caller
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.edition import DigestRules, Editions
+    from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.overview import Overview
+    from feed_publisher.services.own_hub import OwnHub
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
@@ -189,6 +192,43 @@ class App:
 
         site, files = wiring.feed_site(self.settings), PublicFolder(self.folder / "public")
         return publish(self.feeds, files, site, render, check_feed, render_opml, self.clock(), every)
+
+    # --- WebSub
+
+    @asynccontextmanager
+    async def calling(self) -> AsyncIterator[Caller]:
+        """The HTTP client for hubs and their subscribers, for as long as the context is open."""
+        async with wiring.caller(self.settings) as caller:
+            yield caller
+
+    def hub_pings(self) -> HubPings:
+        """The service that tells hubs of others which feeds have changed."""
+        from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
+        from feed_publisher.services.hub_ping import HubPings
+
+        def tell(about: str, sentence: str) -> None:
+            self.desk.tell(about[:200], sentence, self.clock())
+
+        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+
+    def own_hub(self) -> OwnHub:
+        """The service that is a hub for our own feeds."""
+        from feed_publisher.adapters.database.store.own_hub import SqlHubStore
+        from feed_publisher.adapters.files import PublicFolder
+        from feed_publisher.services.own_hub import OwnHub
+
+        files = PublicFolder(self.folder / "public")
+        return OwnHub(SqlHubStore(self.database), files, self.base_url, self.settings.hub_url, self.clock)
+
+    async def tell_hubs(self) -> None:
+        """Everything that hubs and their subscribers are to be told now."""
+        if not self.settings.hub_urls:
+            return
+        async with self.calling() as caller:
+            await self.hub_pings().run(caller)
+            if self.settings.hub_url:
+                await self.own_hub().verify(caller)
+                await self.own_hub().distribute(caller)
 
     # --- issues
 

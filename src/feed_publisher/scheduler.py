@@ -19,6 +19,7 @@ from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports.pickup import Fetcher
+from feed_publisher.ports.websub import Caller
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.pickup import Claimed
 from feed_publisher.services.send import SendRun
@@ -28,6 +29,7 @@ log = logging.getLogger("feed_publisher")
 PICKUP_SECONDS = 1
 WATCH_SECONDS = 600
 HUB_SECONDS = 10
+TELL_SECONDS = 2
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 CUT_SECONDS = 5.0
@@ -61,6 +63,7 @@ class Scheduler:
         self._relay_rests_until = 0.0
         self._folders_rest_until = 0.0
         self._fetcher: Fetcher | None = None
+        self._caller: Caller | None = None
         self._open = AsyncExitStack()
         self._visits: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
@@ -72,6 +75,11 @@ class Scheduler:
         self._every(PICKUP_SECONDS, "visits", self.visit)
         self._every(WATCH_SECONDS, "watch", self.watch)
         self._every(HUB_SECONDS, "hubs", self.ask_hubs)
+        if self._app.settings.pinged_hubs:
+            self._every(TELL_SECONDS, "hub pings", self.ping_hubs)
+        if self._app.settings.hub_url:
+            self._every(TELL_SECONDS, "hub requests", self.verify)
+            self._every(TELL_SECONDS, "hub deliveries", self.distribute)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -129,6 +137,23 @@ class Scheduler:
         """Have hubs tell us of news, where they can reach us."""
         if await asyncio.to_thread(self._app.intake.has_hubs):
             await self._app.intake.hubs().renew(await self._client())
+
+    async def ping_hubs(self) -> None:
+        """Tell hubs of others which feeds have changed."""
+        await self._app.hub_pings().run(await self._calling())
+
+    async def verify(self) -> None:
+        """Ask subscribers of our hub whether they meant it."""
+        await self._app.own_hub().verify(await self._calling())
+
+    async def distribute(self) -> None:
+        """Deliver feeds that have changed to the subscribers of our hub."""
+        await self._app.own_hub().distribute(await self._calling())
+
+    async def _calling(self) -> Caller:
+        if self._caller is None:
+            self._caller = await self._open.enter_async_context(self._app.calling())
+        return self._caller
 
     async def _client(self) -> Fetcher:
         if self._fetcher is None:

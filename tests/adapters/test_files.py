@@ -116,3 +116,11 @@ def test_a_feed_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     (tmp_path / "feeds").write_text("a file stands where the folder should be")
     with pytest.raises(StorageError, match="cannot be written"):
         PublicFolder(tmp_path).write("feeds/a.atom", b"one", NOW)
+
+
+def test_a_feed_that_is_out_can_be_read(tmp_path: Path) -> None:
+    public = PublicFolder(tmp_path)
+    public.write("feeds/a.atom", b"one", NOW)
+    assert public.read("feeds/a.atom") == b"one"
+    with pytest.raises(StorageError, match=r"b\.atom: cannot be read.*publish --all"):
+        public.read("feeds/b.atom")

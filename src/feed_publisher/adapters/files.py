@@ -123,6 +123,13 @@ class PublicFolder:
         except OSError:
             return False
 
+    def read(self, path: str) -> bytes:
+        target = self._folder / path
+        try:
+            return target.read_bytes()
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be read: {error.strerror}; `publish --all` writes it anew") from error
+
     def write(self, path: str, data: bytes, modified: datetime) -> None:
         target = self._folder / path
         try:

@@ -33,6 +33,14 @@ from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 
 
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -70,11 +78,7 @@ class Site(Section):
     @property
     def is_loopback(self) -> bool:
         """Whether base_url names this machine only."""
-        host = urlsplit(self.base_url).hostname or ""
-        try:
-            return host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.base_url)
 
 
 class DatabaseSettings(Section):
@@ -217,6 +221,16 @@ class Fetch(Section):
     """A proxy for all requests, http://host:port. Empty: none, whatever the environment says."""
 
 
+class Websub(Section):
+    """[websub]; who tells subscribers at once that a feed has changed"""
+
+    hubs: tuple[Annotated[HttpUrl, Field(min_length=1, max_length=500)], ...] = ()
+    """WebSub hubs of others that are told of every feed that changes, such as "https://hub.example/"."""
+
+    hub: bool = False
+    """Whether the site is a hub of its own, at base_url + "/hub", for its own feeds."""
+
+
 class Topic(Section):
     """[[topics]]; only for topics whose title or slug is to be fixed, the others come from headings."""
 
@@ -288,6 +302,7 @@ class Settings(BaseSettings):
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
     fetch: Fetch = Fetch()
+    websub: Websub = Websub()
     sources: tuple[Source, ...] = ()
     topics: tuple[Topic, ...] = ()
     digests: tuple[Digest, ...] = ()
@@ -300,6 +315,22 @@ class Settings(BaseSettings):
             if double:
                 raise ValueError(f"two of [[{section}]] have the slug {double!r}; each needs its own")
         return self
+
+    @property
+    def hub_url(self) -> str:
+        """The address of our own WebSub hub, "" while it is off."""
+        return f"{self.site.base_url}/hub" if self.websub.hub else ""
+
+    @property
+    def hub_urls(self) -> tuple[str, ...]:
+        """The WebSub hubs that feeds name: those of others, then our own."""
+        return tuple(dict.fromkeys(url for url in (*self.websub.hubs, self.hub_url) if url))
+
+    @property
+    def pinged_hubs(self) -> tuple[str, ...]:
+        """The hubs that are told of changes. Feeds of this machine alone are no news for hubs elsewhere."""
+        others = (url for url in self.hub_urls if url != self.hub_url)
+        return tuple(url for url in others if _is_loopback(url) or not self.site.is_loopback)
 
     def source(self, slug: str) -> Source:
         """The source of this slug, or ConfigError naming the known ones."""

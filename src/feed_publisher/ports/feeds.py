@@ -49,6 +49,10 @@ class FeedFiles(Protocol):
     """The folder ``public/``."""
 
     def matches(self, path: str, data: bytes) -> bool: ...
+    def read(self, path: str) -> bytes:
+        """Raises StorageError."""
+        ...
+
     def write(self, path: str, data: bytes, modified: datetime) -> None: ...
 
 

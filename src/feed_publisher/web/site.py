@@ -15,6 +15,7 @@ from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.hooks import Hooks
+from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.public import Public
@@ -40,7 +41,7 @@ def build(app: App) -> Asgi:
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
-    web.router.routes.extend([*Public(pages).routes(), *Hooks(app).routes(), *local])
+    web.router.routes.extend([*Public(pages).routes(), *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))

@@ -13,7 +13,7 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import counter, feed, secret
 from feed_publisher.domain.errors import ForeignDatabaseError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Known here so that opening a current database does not import Alembic (0.8 s)."""
 
 

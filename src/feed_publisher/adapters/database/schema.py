@@ -411,3 +411,48 @@ delivery = Table(
     Index("ix_delivery_subscription_id", "subscription_id", "state"),
     Index("ix_delivery_owner", "owner"),
 )
+
+hub_ping = Table(
+    "hub_ping",
+    metadata,
+    Column("hub", String(500), primary_key=True),
+    Column("path", String(200), primary_key=True),
+    Column("told_etag", String(80), nullable=False, server_default=""),
+    Column("tried_etag", String(80), nullable=False, server_default=""),  # what is out when it is given up
+    Column("due_at", Utc, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+)
+
+hub_request = Table(
+    "hub_request",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("mode", String(12), nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("path", String(200), nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("host", String(255), nullable=False, index=True),
+    Column("lease_seconds", Integer, nullable=False),
+    Column("secret", String(200), nullable=False),
+    Column("challenge", String(64), nullable=False),
+    Column("etag", String(80), nullable=False),  # what was out when it was asked
+    Column("due_at", Utc, nullable=False, index=True),
+)
+
+hub_subscription = Table(
+    "hub_subscription",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("path", String(200), nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("host", String(255), nullable=False, index=True),
+    Column("secret", String(200), nullable=False),
+    Column("delivered_etag", String(80), nullable=False),
+    Column("lease_until", Utc, nullable=False, index=True),
+    Column("due_at", Utc, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Index("ix_hub_subscription_path", "path", "delivered_etag", "due_at"),
+)
