@@ -30,9 +30,10 @@ GRACE, USUAL = 5.0, 0.5
 class Round:
     """A server that cannot be reached, or is too slow, is not called again in the same round.
 
-    ``down``: why, by server.
+    ``down``: why, by server. ``seconds`` is a clock that only runs forward.
     """
 
+    seconds: Callable[[], float] = time.monotonic
     down: dict[str, str] = field(default_factory=dict)
     _left: dict[str, float] = field(default_factory=dict)
 
@@ -61,12 +62,12 @@ class Round:
                 raise error  # the others went on to their end
 
     async def _one(self, server: str, call: Awaitable[str]) -> str:
-        began = time.monotonic()
+        began = self.seconds()
         try:
             error = await call
         except FetchError as failure:
             error = self.down[server] = failure.reason
-        self._left[server] = self._left.get(server, GRACE) + USUAL - (time.monotonic() - began)
+        self._left[server] = self._left.get(server, GRACE) + USUAL - (self.seconds() - began)
         if self._left[server] < 0:
             self.down.setdefault(server, "it is too slow")
         return error
