@@ -33,18 +33,14 @@ class HubPings:
     clock: Callable[[], datetime]
 
     async def run(self, caller: Caller) -> None:
-        """Tell all hubs all that is due; none waits for another."""
-        await asyncio.gather(*(self._tell_one(hub, caller) for hub in self.hubs))
-
-    async def _tell_one(self, hub: str, caller: Caller) -> None:
-        """As long as it can be reached."""
+        """Tell all hubs all that is due."""
         calls = Round()
-        while not calls.down:
-            now = self.clock()
-            claimed = await asyncio.to_thread(self.pings.claim, hub, now + CLAIMED, now, BATCH)
-            if not claimed:
-                return
+        while claimed := await asyncio.to_thread(self._claim):
             await calls.call(claimed, lambda ping: ping.hub, lambda ping: self._post(ping, caller), self._settle)
+
+    def _claim(self) -> list[Ping]:
+        now = self.clock()
+        return [ping for hub in self.hubs for ping in self.pings.claim(hub, now + CLAIMED, now, BATCH)]
 
     async def _post(self, ping: Ping, caller: Caller) -> str:
         """What is wrong, or "". The form is for hubs to say: older ones read hub.url, newer ones hub.topic."""

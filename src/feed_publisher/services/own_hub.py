@@ -104,8 +104,6 @@ class OwnHub:
         except StorageError:
             return "its feed cannot be read now"
         answer = await caller.post_bytes(subscription.callback, body, self._headers(subscription, body))
-        if answer.status == 410:
-            return _GONE
         return "" if answer.status // 100 == 2 else f"it answers {answer.status}"
 
     def _headers(self, subscription: HubSubscription, body: bytes) -> dict[str, str]:
@@ -118,7 +116,7 @@ class OwnHub:
         return headers
 
     def _delivered(self, subscription: HubSubscription, error: str) -> None:
-        """A subscription outlives every failure until its lease ends, except that its subscriber says goodbye."""
+        """A subscription outlives every other failure, until its lease ends."""
         now = self.clock()
         if not error:
             self.store.delivered(subscription, now)
@@ -144,6 +142,7 @@ class OwnHub:
 
 
 _GONE = "it answers 410"
+"""How a subscriber says goodbye."""
 
 
 def _host(either: HubRequest | HubSubscription) -> str:
