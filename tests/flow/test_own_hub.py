@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from flow.flow_site import DAY, HOUR
-from flow.websub_world import Listener, Press, confirms, is_signed, press
+from flow.websub_world import Answer, Listener, Press, confirms, is_signed, press
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
@@ -119,6 +119,62 @@ def test_a_subscription_stays_when_its_change_is_not_confirmed(site: Press, read
     site.tell()
     (got,) = reader.take()
     assert is_signed(got, "s3cret")
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_any_success_with_the_challenge_confirms(site: Press, reader: Listener, status: int) -> None:
+    reader.answer = lambda path, query: (status, {}, query["hub.challenge"].encode())
+    site.subscribe(reader.url("/in?"))
+    assert site.subscriptions() == [reader.url("/in?")]
+    assert reader.asked[0][0].startswith("/in?hub.mode=")
+
+
+def test_a_stranger_who_asks_for_others_delays_no_delivery(site: Press, reader: Listener) -> None:
+    site.subscribe(reader.url())
+    reader.answer = lambda path, query: (404, {}, b"it was not me")
+    site.subscribe(reader.url(), mode="unsubscribe")
+    site.publish()
+    assert site.ask(reader.url(), secret="forged")[0] == 202
+    asyncio.run(_distributed(site))
+    assert len(reader.take()) == 1
+
+
+async def _distributed(site: Press) -> None:
+    async with site.app.calling() as caller:
+        await site.app.own_hub().distribute(caller)
+
+
+def test_what_changes_before_the_confirmation_is_delivered(site: Press, reader: Listener) -> None:
+    assert site.ask(reader.url())[0] == 202
+    site.publish()
+    site.tell()
+    assert [got.body for got in reader.take()] == [site.feed()[1]]
+
+
+def test_who_renews_gets_what_has_not_arrived(site: Press, reader: Listener) -> None:
+    reader.statuses["/in"] = [500, 202]
+    site.subscribe(reader.url())
+    site.publish()
+    site.tell()
+    site.subscribe(reader.url(), secret="new")
+    failed, arrived = reader.take()
+    assert failed.body == arrived.body
+    assert is_signed(arrived, "new")
+
+
+def test_the_later_of_two_requests_counts(site: Press, reader: Listener) -> None:
+    def while_it_is_asked(path: str, query: dict[str, str]) -> Answer:
+        reader.answer = confirms
+        assert site.ask(reader.url(), secret="new")[0] == 202
+        return confirms(path, query)
+
+    reader.answer = while_it_is_asked
+    site.subscribe(reader.url(), secret="old")
+    assert len(reader.asked) == 2
+    site.publish()
+    site.tell()
+    (got,) = reader.take()
+    assert is_signed(got, "new")
 
 
 def test_nobody_there_to_ask(site: Press, reader: Listener) -> None:
