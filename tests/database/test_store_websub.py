@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from database_world import DAY, HOUR, NOW, World
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from feed_publisher.adapters.database.engine import Database
-from feed_publisher.adapters.database.schema import hub_request, hub_subscription
+from feed_publisher.adapters.database.schema import feed, feed_file, hub_request, hub_subscription
 from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
 from feed_publisher.adapters.database.store.own_hub import SqlHubStore
 from feed_publisher.domain.websub import HubMode, HubRequest, read_request
-from feed_publisher.ports.feeds import FeedFile
 from feed_publisher.ports.websub import HubLimits, HubSubscription, Ping
 
 HUB, OTHER = "https://hub.example/", "https://other.example/"
@@ -27,12 +25,12 @@ LIMITS = HubLimits()
 
 def put(world: World, etag: str, *paths: str) -> None:
     """These bytes are out now."""
-    (feed,) = world.feeds.dirty(every=True)
-    version = feed.version + 1
     with world.database.write() as connection:
-        connection.execute(text("UPDATE feed SET version = :version, dirty = TRUE"), {"version": version})
-    files = [FeedFile(path=path, version=version, etag=etag, last_modified=NOW) for path in paths]
-    assert world.feeds.replace(replace(feed, version=version), lambda out: files)
+        number = connection.execute(select(feed.c.id)).scalar_one()
+        for path in paths:
+            row = {"feed_id": number, "version": 1, "etag": etag, "last_modified": NOW}
+            if not connection.execute(update(feed_file).where(feed_file.c.path == path).values(row)).rowcount:
+                connection.execute(feed_file.insert(), {"path": path, **row})
 
 
 def paths(claimed: list[Ping]) -> list[str]:
