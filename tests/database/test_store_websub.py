@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from database_world import DAY, HOUR, NOW, World
@@ -23,12 +23,12 @@ SECOND = timedelta(seconds=1)
 LIMITS = HubLimits()
 
 
-def put(world: World, etag: str, *paths: str) -> None:
+def put(world: World, etag: str, *paths: str, at: datetime = NOW) -> None:
     """These bytes are out now."""
     with world.database.write() as connection:
         number = connection.execute(select(feed.c.id)).scalar_one()
         for path in paths:
-            row = {"feed_id": number, "version": 1, "etag": etag, "last_modified": NOW}
+            row = {"feed_id": number, "version": 1, "etag": etag, "last_modified": at}
             if not connection.execute(update(feed_file).where(feed_file.c.path == path).values(row)).rowcount:
                 connection.execute(feed_file.insert(), {"path": path, **row})
 
@@ -57,6 +57,16 @@ def test_live_feeds_are_due_once_for_each_hub(pings: SqlPingStore) -> None:
     assert claim(pings) == []
     assert paths(claim(pings, hub=OTHER)) == ["feeds/all.atom", "feeds/all.rss"]
     assert paths(claim(pings, NOW + LATER)) == paths(claimed), "the process that had them died"
+
+
+def test_a_new_hub_hears_of_what_changes_from_now_on(world: World, pings: SqlPingStore) -> None:
+    put(world, "old", "feeds/all.rss", at=NOW - DAY - SECOND)
+    assert paths(claim(pings)) == ["feeds/all.atom"]
+    put(world, "new", "feeds/all.rss")
+    (ping,) = claim(pings)
+    assert ping.path == "feeds/all.rss"
+    pings.failed(ping, NOW + 3 * DAY, "one that was tried is tried again however long that takes")
+    assert "feeds/all.rss" in paths(claim(pings, NOW + 3 * DAY))
 
 
 def test_a_few_at_a_time(pings: SqlPingStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -17,6 +17,10 @@ _GIVEN_UP = len(RETRIES) + 1
 """Failures after which only other bytes are a reason to try again."""
 
 
+RECENT = timedelta(days=1)
+"""A hub that has never been told of a feed is told of nothing older: a new hub hears of what changes from now on."""
+
+
 class SqlPingStore:
     """ports.PingStore on SQL."""
 
@@ -25,7 +29,8 @@ class SqlPingStore:
 
     def claim(self, hub: str, until: datetime, now: datetime, limit: int) -> list[Ping]:
         known = and_(hub_ping.c.path == feed_file.c.path, hub_ping.c.hub == hub)
-        due = or_(hub_ping.c.path.is_(None), _due(now))
+        first = and_(hub_ping.c.path.is_(None), feed_file.c.last_modified >= now - RECENT)
+        due = or_(first, _due(now))
         query = (
             select(feed_file.c.path).outerjoin(hub_ping, known).where(due, feed_file.c.path.regexp_match(TOPIC_PATH))
         )
