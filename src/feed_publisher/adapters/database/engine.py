@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -159,12 +161,25 @@ def _prepare(synchronous: str, busy_timeout: int) -> Any:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {busy_timeout}")
         if _may_be_ours(cursor):
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(cursor, busy_timeout)
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
     return on_connect
+
+
+def _write_ahead(cursor: Any, busy_timeout: int) -> None:
+    """SQLite does not wait for another process that is just making the file, whatever busy_timeout says."""
+    end = time.monotonic() + busy_timeout / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def _may_be_ours(cursor: Any) -> bool:
