@@ -64,6 +64,8 @@ def _default(value: Any) -> str:
         return "required"
     if value is None or value in ("", (), {}) or isinstance(value, BaseModel):
         return "–"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     if isinstance(value, timedelta):
         return f"`{_duration(value)}`"
     if isinstance(value, tuple):

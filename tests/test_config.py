@@ -256,3 +256,26 @@ def test_what_an_old_feed_may_not_be(site: Path, path: str, said: str) -> None:
 def test_an_old_feed_leads_to_one_feed_only(site: Path, pair: tuple[str, str]) -> None:
     old_feeds(site, *pair)
     assert "old_feeds: '/feed/' is named twice" in refusal(site)
+
+
+# WebSub
+
+
+def test_the_hubs_that_feeds_name_and_those_that_are_told(site: Path) -> None:
+    both = 'websub.hubs=["https://hub.example/", "http://127.0.0.1:9000/"]'
+    assert (load(site).hub_url, load(site).hub_urls, load(site).pinged_hubs) == ("", (), ())
+    away = load(site, ["site.base_url=https://mag.example/mail/", both, "websub.hub=true"])
+    assert away.hub_url == "https://mag.example/mail/hub"
+    assert away.hub_urls == ("https://mag.example/mail/hub", "https://hub.example/", "http://127.0.0.1:9000/")
+    assert away.pinged_hubs == away.hub_urls[1:]
+    here = load(site, ["site.base_url=http://localhost:8000", both])
+    assert here.pinged_hubs == ("http://127.0.0.1:9000/",), "nobody else can read this machine's feeds"
+    itself = load(
+        site, ['websub.hubs=["http://localhost:8000/hub"]', "site.base_url=http://localhost:8000", "websub.hub=true"]
+    )
+    assert (itself.hub_urls, itself.pinged_hubs) == (("http://localhost:8000/hub",), ())
+
+
+@pytest.mark.parametrize("hub", ["", "ftp://hub.example/", "hub.example", "https://hub.example/a b"])
+def test_a_hub_is_a_web_address(site: Path, hub: str) -> None:
+    assert "websub.hubs" in refusal(site, f'websub.hubs=["{hub}"]')

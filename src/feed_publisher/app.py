@@ -27,7 +27,6 @@ from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feed_use import SqlFeedUseStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
-from feed_publisher.adapters.database.store.hubs import SqlHubStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
@@ -46,7 +45,8 @@ from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
-from feed_publisher.ports.pickup import Absorbed, HttpClient
+from feed_publisher.ports.pickup import Absorbed
+from feed_publisher.ports.websub import Caller
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,15 +55,16 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.edition import DigestRules, Editions
+    from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.overview import Overview
+    from feed_publisher.services.own_hub import OwnHub
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import Publisher, PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
-    from feed_publisher.services.websub import Hub
 
 log = logging.getLogger("feed_publisher")
 
@@ -92,7 +93,6 @@ class App:
         self.authors = SqlAuthorStore(self.database)
         self.feeds = SqlFeedStore(self.database)
         self.feed_use = SqlFeedUseStore(self.database)
-        self.hubs = SqlHubStore(self.database)
         self.issues = SqlIssueStore(self.database)
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
@@ -219,23 +219,42 @@ class App:
         """All feeds for the operator to look at."""
         return self.feed_use.states(self.clock().date())
 
-    def hub(self) -> Hub:
-        """The WebSub hub of this site."""
-        from feed_publisher.services.websub import Hub
+    # --- WebSub
 
-        return Hub(self.hubs, self.publisher.files, self.base_url, self.clock)
+    @asynccontextmanager
+    async def calling(self) -> AsyncIterator[Caller]:
+        """The HTTP client for hubs and their subscribers, for as long as the context is open."""
+        async with wiring.caller(self.settings) as caller:
+            yield caller
 
-    async def tell_hubs(self, client: HttpClient) -> None:
-        """Tell those who want to know at once which feeds have changed."""
-        from feed_publisher.services.websub import Pinger
+    def hub_pings(self) -> HubPings:
+        """The service that tells hubs of others which feeds have changed."""
+        from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
+        from feed_publisher.services.hub_ping import HubPings
 
-        hubs, site = self.settings.websub.hubs, self.settings.site
-        await Pinger(self.hubs, hubs, self.base_url, site.is_loopback, self._tell, self.clock).step(client)
-        if self.settings.websub.hub:
-            await self.hub().step(client)
+        def tell(about: str, sentence: str) -> None:
+            self.desk.tell(about[:200], sentence, self.clock())
 
-    def _tell(self, about: str, sentence: str) -> None:
-        self.desk.tell(about[:200], sentence, self.clock())
+        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+
+    def own_hub(self) -> OwnHub:
+        """The service that is a hub for our own feeds."""
+        from feed_publisher.adapters.database.store.own_hub import SqlHubStore
+        from feed_publisher.services.own_hub import OwnHub
+
+        return OwnHub(
+            SqlHubStore(self.database), self.publisher.files, self.base_url, self.settings.hub_url, self.clock
+        )
+
+    async def tell_hubs(self) -> None:
+        """Everything that hubs and their subscribers are to be told now."""
+        if not self.settings.hub_urls:
+            return
+        async with self.calling() as caller:
+            await self.hub_pings().run(caller)
+            if self.settings.hub_url:
+                await self.own_hub().verify(caller)
+                await self.own_hub().distribute(caller)
 
     # --- issues
 

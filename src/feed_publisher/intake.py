@@ -26,7 +26,7 @@ from feed_publisher.domain.model import Draft
 from feed_publisher.domain.slug import check_slug
 from feed_publisher.domain.source import SourceRecord, SourceRules
 from feed_publisher.domain.token import hook_token, is_hook_token
-from feed_publisher.ports.pickup import Absorbed, Fetcher, HttpClient
+from feed_publisher.ports.pickup import Absorbed, Fetcher
 
 if TYPE_CHECKING:
     from feed_publisher.adapters.parsing import DocumentParser
@@ -71,7 +71,7 @@ class Intake:
         return self._parser
 
     @asynccontextmanager
-    async def fetching(self) -> AsyncIterator[HttpClient]:
+    async def fetching(self) -> AsyncIterator[Fetcher]:
         """The HTTP client, for as long as the context is open."""
         async with wiring.fetcher(self.settings) as fetcher:
             yield fetcher

@@ -19,7 +19,8 @@ from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports.feeds import FeedUse
-from feed_publisher.ports.pickup import Fetcher, HttpClient
+from feed_publisher.ports.pickup import Fetcher
+from feed_publisher.ports.websub import Caller
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.pickup import Claimed
 from feed_publisher.services.send import SendRun
@@ -67,7 +68,8 @@ class Scheduler:
         self._sending: SendRun | None = None
         self._relay_rests_until = 0.0
         self._folders_rest_until = 0.0
-        self._fetcher: HttpClient | None = None
+        self._fetcher: Fetcher | None = None
+        self._caller: Caller | None = None
         self._open = AsyncExitStack()
         self._visits: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
@@ -79,8 +81,11 @@ class Scheduler:
         self._every(PICKUP_SECONDS, "visits", self.visit)
         self._every(WATCH_SECONDS, "watch", self.watch)
         self._every(HUB_SECONDS, "hubs", self.ask_hubs)
-        if self._app.settings.hub_urls:
-            self._every(TELL_SECONDS, "websub", self.tell_hubs)
+        if self._app.settings.pinged_hubs:
+            self._every(TELL_SECONDS, "hub pings", self.ping_hubs)
+        if self._app.settings.hub_url:
+            self._every(TELL_SECONDS, "hub requests", self.verify)
+            self._every(TELL_SECONDS, "hub deliveries", self.distribute)
         self._every(USE_SECONDS, "counts", self.note_use)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
@@ -142,16 +147,29 @@ class Scheduler:
         if await asyncio.to_thread(self._app.intake.has_hubs):
             await self._app.intake.hubs().renew(await self._client())
 
-    async def tell_hubs(self) -> None:
-        """Tell hubs and subscribers of changed feeds."""
-        await self._app.tell_hubs(await self._client())
-
     async def note_use(self) -> None:
         """Store how much feeds have been read since the last time."""
         if uses := self._uses():
             await asyncio.to_thread(self._app.note_use, uses)
 
-    async def _client(self) -> HttpClient:
+    async def ping_hubs(self) -> None:
+        """Tell hubs of others which feeds have changed."""
+        await self._app.hub_pings().run(await self._calling())
+
+    async def verify(self) -> None:
+        """Ask subscribers of our hub whether they meant it."""
+        await self._app.own_hub().verify(await self._calling())
+
+    async def distribute(self) -> None:
+        """Deliver feeds that have changed to the subscribers of our hub."""
+        await self._app.own_hub().distribute(await self._calling())
+
+    async def _calling(self) -> Caller:
+        if self._caller is None:
+            self._caller = await self._open.enter_async_context(self._app.calling())
+        return self._caller
+
+    async def _client(self) -> Fetcher:
         if self._fetcher is None:
             self._fetcher = await self._open.enter_async_context(self._app.intake.fetching())
         return self._fetcher

@@ -18,6 +18,7 @@ from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
 if TYPE_CHECKING:
     from feed_publisher.adapters.http.client import HttpFetcher
+    from feed_publisher.adapters.http.exchange import Limits
     from feed_publisher.adapters.smtp.relay import Relay
     from feed_publisher.compose.digest import SiteView
     from feed_publisher.compose.message import Sender
@@ -156,9 +157,24 @@ def header_value(value: str, folder: Path) -> str:
         raise ConfigError(f"the value of a header cannot be read: {error}", str(file)) from error
 
 
-def fetcher(settings: Settings) -> HttpFetcher:
+CALL_SECONDS = 10.0
+"""Hubs and their subscribers have only this long to answer: others wait behind them."""
+
+
+def caller(settings: Settings) -> HttpFetcher:
+    """The one HTTP client, with less patience."""
+    from feed_publisher.adapters.http.exchange import Limits
+
+    return fetcher(settings, Limits(connect=CALL_SECONDS / 2, total=CALL_SECONDS, packed=_ANSWER, unpacked=_ANSWER))
+
+
+_ANSWER = 100_000
+"""Bytes; what comes back is a challenge."""
+
+
+def fetcher(settings: Settings, limits: Limits | None = None) -> HttpFetcher:
     """The one HTTP client."""
-    from feed_publisher.adapters.http.client import HttpFetcher
+    from feed_publisher.adapters.http.client import USUAL, HttpFetcher
 
     fetch, site = settings.fetch, settings.site
     about = fetch.contact or ("" if site.is_loopback else site.base_url)
@@ -168,6 +184,7 @@ def fetcher(settings: Settings) -> HttpFetcher:
         connections=fetch.connections,
         per_host=fetch.per_host,
         proxy=fetch.proxy or None,
+        limits=limits or USUAL,
     )
 
 

@@ -482,6 +482,47 @@ async def test_a_form_is_posted_once_and_not_redirected(site: HttpServer) -> Non
     assert site.asked[0].headers["content-type"] == "application/x-www-form-urlencoded"
 
 
+async def test_bytes_are_posted_as_they_are_and_no_answer_is_read(site: HttpServer) -> None:
+    big = reply(200, body=b"x" * 200_000)
+    site.routes |= {"/in?a=%2F&b=1": [big, moved(308, "/x"), raw(b"")]}
+    headers = {"Content-Type": "application/feed+json", "X-Hub-Signature": "sha256=0"}
+    async with fetcher() as client:
+        answer = await client.post_bytes(site.url("/in?a=%2F&b=1"), b"\x00\xff", headers)
+        assert (answer.status, answer.body) == (200, b"")
+        assert (await client.post_bytes(site.url("/in?a=%2F&b=1"), b"", headers)).status == 308
+        with pytest.raises(FetchError, match="broke off"):
+            await client.post_bytes(site.url("/in?a=%2F&b=1"), b"", headers)
+        with pytest.raises(FetchError, match="characters"):
+            await client.post_bytes(site.url("/never"), b"", {"Link": "<a>\r\nX: y"})
+    assert site.targets() == ["/in?a=%2F&b=1"] * 3
+    assert site.asked[0].body == b"\x00\xff"
+    assert headers.items() <= {name: site.asked[0].headers[name.lower()] for name in headers}.items()
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 226])
+async def test_an_exact_get_has_the_body_of_any_success(site: HttpServer, status: int) -> None:
+    site.routes["/in?a=%2F&b=1"] = reply(status, body=b"challenge")
+    async with fetcher() as client:
+        answer = await client.get_exactly(site.url("/in?a=%2F&b=1"))
+    assert (answer.status, answer.body, answer.url) == (status, b"challenge", site.url("/in?a=%2F&b=1"))
+
+
+async def test_an_exact_get_follows_no_redirect(site: HttpServer) -> None:
+    site.routes |= {"/in": moved(302, "/x"), "/x": reply(200, body=b"challenge")}
+    async with fetcher() as client:
+        assert (await client.get_exactly(site.url("/in"))).status == 302
+    assert site.targets() == ["/in"]
+
+
+async def test_what_is_private_is_neither_asked_nor_posted_to(site: HttpServer) -> None:
+    async with fetcher(allow=()) as client:
+        with pytest.raises(FetchError, match="private address"):
+            await client.get_exactly(site.url("/in"))
+        with pytest.raises(FetchError, match="private address"):
+            await client.post_bytes(site.url("/in"), b"feed", {})
+    assert site.connections == 0
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Self-signed, for cms.example."""

@@ -64,9 +64,6 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
     show_pickup(out, picked)
     published = app.publish()
     show_publish(out, published)
-    if app.settings.hub_urls:
-        async with app.intake.fetching() as fetcher:
-            await app.tell_hubs(fetcher)
     opened = app.open_issues()
     for issue in opened:
         out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
@@ -80,6 +77,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
         except MailError as error:
             trouble = error
     app.ledger.finish(app.clock())
+    await app.tell_hubs()
     books = {issue.id: app.issues.books(issue.id) for issue in opened}
     for number, each in books.items():
         out.say(f"issue {number}: {books_text(each)}")

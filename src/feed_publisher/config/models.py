@@ -34,6 +34,14 @@ from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 
 
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -81,11 +89,7 @@ class Site(Section):
     @property
     def is_loopback(self) -> bool:
         """Whether base_url names this machine only."""
-        host = urlsplit(self.base_url).hostname or ""
-        try:
-            return host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.base_url)
 
 
 class DatabaseSettings(Section):
@@ -233,13 +237,13 @@ class Fetch(Section):
 
 
 class WebSub(Section):
-    """[websub]; readers' services are told of news at once instead of asking for it"""
+    """[websub]; who tells subscribers at once that a feed has changed"""
 
-    hubs: tuple[HttpUrl, ...] = ()
-    """Hubs of others that are told of each change, such as "https://pubsubhubbub.appspot.com/"."""
+    hubs: tuple[Annotated[HttpUrl, Field(min_length=1, max_length=500)], ...] = ()
+    """WebSub hubs of others that are told of every feed that changes, such as "https://hub.example/"."""
 
     hub: bool = False
-    """Whether this site is a hub for its own feeds, at /hub."""
+    """Whether the site is a hub of its own, at base_url + "/hub", for its own feeds."""
 
 
 class Topic(Section):
@@ -359,10 +363,20 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def hub_url(self) -> str:
+        """The address of our own WebSub hub, "" while it is off."""
+        return f"{self.site.base_url}/hub" if self.websub.hub else ""
+
+    @property
     def hub_urls(self) -> tuple[str, ...]:
-        """The hubs that feeds name."""
-        own = (f"{self.site.base_url}/hub",) if self.websub.hub else ()
-        return (*own, *self.websub.hubs)
+        """The WebSub hubs that feeds name: our own, then those of others."""
+        return tuple(dict.fromkeys(url for url in (self.hub_url, *self.websub.hubs) if url))
+
+    @property
+    def pinged_hubs(self) -> tuple[str, ...]:
+        """The hubs that are told of changes. Feeds of this machine alone are no news for hubs elsewhere."""
+        others = (url for url in self.hub_urls if url != self.hub_url)
+        return tuple(url for url in others if _is_loopback(url) or not self.site.is_loopback)
 
     def source(self, slug: str) -> Source:
         """The source of this slug, or ConfigError naming the known ones."""

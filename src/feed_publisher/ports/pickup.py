@@ -176,16 +176,6 @@ class Fetcher(Protocol):
         ...
 
 
-class HttpClient(Fetcher, Protocol):
-    """The same client, for those who must know each answer (WebSub)."""
-
-    async def once(
-        self, method: str, url: str, headers: Sequence[tuple[str, str]] = (), content: bytes = b""
-    ) -> Fetched:
-        """Any request, redirects not followed; same errors."""
-        ...
-
-
 class Parser(Protocol):
     """Foreign bytes to drafts, bounded in time and memory; called in a thread."""
 

@@ -20,7 +20,7 @@ from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.follow import FollowPages
 from feed_publisher.web.hooks import Hooks
-from feed_publisher.web.hub import HubPages
+from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.public import Public
@@ -47,7 +47,7 @@ def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None 
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
     public = [*Public(pages).routes(), *FollowPages(pages).routes()]
-    web.router.routes.extend([*public, *Hooks(app).routes(), *HubPages(app).routes(), *local])
+    web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))

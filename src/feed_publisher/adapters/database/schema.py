@@ -326,35 +326,6 @@ feed_use = Table(
     Index("ix_feed_use_day", "day"),
 )
 
-hub_ping = Table(
-    "hub_ping",
-    metadata,
-    Column("hub", String(500), primary_key=True),
-    Column("path", String(760), primary_key=True),
-    Column("etag", String(80), nullable=False),
-    Column("due_at", Utc, nullable=False),
-    Column("failures", Integer, nullable=False),
-)
-
-hub_subscription = Table(
-    "hub_subscription",
-    metadata,
-    _id(),
-    Column("path", String(760), nullable=False),
-    Column("callback", Text, nullable=False),
-    Column("callback_key", String(64), nullable=False),
-    Column("host", String(255), nullable=False, index=True),
-    Column("secret", String(200), nullable=False),
-    Column("until", Utc),  # none before it is confirmed
-    Column("etag", String(80), nullable=False),  # of what was delivered last
-    Column("asked", String(12), nullable=False),  # "subscribe" or "unsubscribe" while that is to be confirmed
-    Column("asked_secret", String(200), nullable=False),
-    Column("asked_lease", Integer, nullable=False),  # seconds
-    Column("due_at", Utc, nullable=False, index=True),
-    Column("failures", Integer, nullable=False),
-    UniqueConstraint("path", "callback_key"),
-)
-
 digest = Table(
     "digest",
     metadata,
@@ -508,4 +479,49 @@ delivery = Table(
     Index("ix_delivery_issue_id_state_due_at", "issue_id", "state", "due_at", "id"),
     Index("ix_delivery_subscription_id", "subscription_id", "state"),
     Index("ix_delivery_owner", "owner"),
+)
+
+hub_ping = Table(
+    "hub_ping",
+    metadata,
+    Column("hub", String(500), primary_key=True),
+    Column("path", String(760), primary_key=True),
+    Column("told_etag", String(80), nullable=False, server_default=""),
+    Column("tried_etag", String(80), nullable=False, server_default=""),  # what is out when it is given up
+    Column("due_at", Utc, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+)
+
+hub_request = Table(
+    "hub_request",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("mode", String(12), nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("path", String(760), nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("host", String(255), nullable=False, index=True),
+    Column("lease_seconds", Integer, nullable=False),
+    Column("secret", String(200), nullable=False),
+    Column("challenge", String(64), nullable=False),
+    Column("etag", String(80), nullable=False),  # what was out when it was asked
+    Column("due_at", Utc, nullable=False, index=True),
+)
+
+hub_subscription = Table(
+    "hub_subscription",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("path", String(760), nullable=False),
+    Column("callback", Text, nullable=False),
+    Column("host", String(255), nullable=False, index=True),
+    Column("secret", String(200), nullable=False),
+    Column("delivered_etag", String(80), nullable=False),
+    Column("lease_until", Utc, nullable=False, index=True),
+    Column("due_at", Utc, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Index("ix_hub_subscription_path", "path", "delivered_etag", "due_at"),
 )

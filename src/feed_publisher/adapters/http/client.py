@@ -6,7 +6,7 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -50,7 +50,9 @@ def _system_trust() -> ssl.SSLContext:
 
 
 class HttpFetcher:
-    """Implements ports.pickup.Fetcher; belongs to one event loop. No cookies; the environment's proxies are ignored.
+    """Implements ports.pickup.Fetcher and ports.websub.Caller; belongs to one event loop.
+
+    No cookies; the environment's proxies are ignored.
 
     ``allow``: the operator's own hosts, addresses and networks, each may end in ``:port``; they may be private.
     ``proxy``: all requests go through it, and names that only it can look up are for it to judge. ``tls`` replaces
@@ -110,21 +112,24 @@ class HttpFetcher:
                 if not trail.follow(answer.status, answer.headers.location(), self._limits.redirects):
                     return self._fetched(answer, trail, request.validators)
 
-    async def post(self, url: str, form: Mapping[str, str]) -> Fetched:
-        """Never sent twice, not even when the connection breaks."""
+    async def get_exactly(self, url: str) -> Fetched:
+        """No redirect is followed; ``body`` is there for any 2xx."""
         with trail_from(url) as trail:
-            headers = self._with([(b"Content-Type", b"application/x-www-form-urlencoded")])
             patience = _Patience(self._limits.total)
-            answer = await self._ask("POST", trail.url, headers, patience, urlencode(form).encode())
+            answer = await self._ask("GET", trail.url, self._standing, patience, wanted=range(200, 300))
             return self._fetched(answer, trail, Validators())
 
-    async def once(
-        self, method: str, url: str, headers: Sequence[tuple[str, str]] = (), content: bytes = b""
-    ) -> Fetched:
-        """Just this request, as WebSub's callbacks want it: redirects are answers, and nothing is sent twice."""
+    async def post(self, url: str, form: Mapping[str, str]) -> Fetched:
+        """As ``post_bytes``."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self.post_bytes(url, urlencode(form).encode(), headers)
+
+    async def post_bytes(self, url: str, body: bytes, headers: Mapping[str, str]) -> Fetched:
+        """Never sent twice, not even when the connection breaks; no redirect is followed; no body comes back."""
         with trail_from(url) as trail:
-            sent = self._with(_headers(headers))
-            answer = await self._ask(method, trail.url, sent, _Patience(self._limits.total), content)
+            own = self._with(_own_headers(list(headers.items())))
+            patience = _Patience(self._limits.total)
+            answer = await self._ask("POST", trail.url, own, patience, body, wanted=())
             return self._fetched(answer, trail, Validators())
 
     def _with(self, more: RawHeaders) -> RawHeaders:
@@ -132,13 +137,19 @@ class HttpFetcher:
         return [header for header in self._standing if header[0].lower() not in names] + more
 
     async def _ask(
-        self, method: str, url: httpx2.URL, headers: RawHeaders, patience: _Patience, content: bytes = b""
+        self,
+        method: str,
+        url: httpx2.URL,
+        headers: RawHeaders,
+        patience: _Patience,
+        content: bytes = b"",
+        wanted: Container[int] = (200,),
     ) -> Answer:
         host = url.netloc.decode("ascii")
         async with self._hosts.turn(host), patience.tried():
             if self._behind_proxy:
                 await self._network.check(url.raw_host.decode("ascii"), port_of(url))
-            answer = await self._exchange.ask(method, url, headers, content)
+            answer = await self._exchange.ask(method, url, headers, content, wanted)
             if answer.status in (429, 503):
                 self._hosts.let_rest(host, answer.headers.retry_after(self._now()) or 0)
             return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` is unpacked, and b"" unless ``status`` is 200."""
+    """``body`` is unpacked, and b"" unless its status is one whose body was wanted."""
 
     status: int
     headers: Headers
@@ -55,13 +56,20 @@ class Exchange:
         self._limits = limits
         self._extensions = {"timeout": {"connect": limits.connect, "read": limits.read, "write": limits.read}}
 
-    async def ask(self, method: str, url: httpx2.URL, headers: RawHeaders, content: bytes = b"") -> Answer:
-        """Raises FetchError, or an error of ``FOREIGN``."""
+    async def ask(
+        self,
+        method: str,
+        url: httpx2.URL,
+        headers: RawHeaders,
+        content: bytes = b"",
+        wanted: Container[int] = (200,),
+    ) -> Answer:
+        """``wanted``: statuses whose body is read. Raises FetchError, or an error of ``FOREIGN``."""
         response = await self._respond(self._request(method, url, headers, content))
         try:
             head = Headers(response.headers)
-            if response.status == 200:
-                return Answer(200, head, await self._body(response, head))
+            if response.status in wanted:
+                return Answer(response.status, head, await self._body(response, head))
             await self._let_go(response, head)
             return Answer(response.status, head, b"")
         finally:
