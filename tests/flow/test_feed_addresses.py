@@ -140,3 +140,16 @@ def test_no_address_gets_into_a_header(site: Site, path: str) -> None:
         answer = client.get(path)
         assert (answer.status_code, answer.headers.get("location")) == (404, None)
         assert client.get("/feeds/old.atom").status_code == 301
+
+
+def test_feeds_name_the_hubs(site: Site) -> None:
+    site.configure(digest='[websub]\nhub = true\nhubs = ["https://hub.example/"]\n')
+    with browsing(site) as client:
+        for kind in ("atom", "rss", "json"):
+            answer = client.get(f"/feeds/ships.{kind}")
+            for hub in ("http://127.0.0.1:8000/hub", "https://hub.example/"):
+                assert f'<{hub}>; rel="hub"' in answer.headers["link"]
+                assert hub in answer.text
+    site.configure(digest="")
+    with browsing(site) as client:
+        assert "hub" not in client.get("/feeds/ships.atom").headers["link"]
