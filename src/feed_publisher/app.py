@@ -213,18 +213,18 @@ class App:
 
     def note_use(self, uses: Sequence[FeedUse]) -> None:
         """Store how much feeds are read."""
-        self.feed_use.note(self.owner.name, uses, self.clock().date())
+        self.feed_use.note(self.owner.name, uses, self.clock())
 
     def feed_states(self) -> list[FeedState]:
         """All feeds for the operator to look at."""
-        return self.feed_use.states(self.clock().date())
+        return self.feed_use.states(self.clock())
 
     # --- WebSub
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[Caller]:
-        """The HTTP client for hubs and their subscribers, for as long as the context is open."""
-        async with wiring.caller(self.settings) as caller:
+    async def calling(self, strangers: bool = False) -> AsyncIterator[Caller]:
+        """The HTTP client for hubs, or for strangers who gave us their address, for as long as the context is open."""
+        async with wiring.caller(self.settings, strangers) as caller:
             yield caller
 
     def hub_pings(self) -> HubPings:
@@ -252,7 +252,8 @@ class App:
             return
         async with self.calling() as caller:
             await self.hub_pings().run(caller)
-            if self.settings.hub_url:
+        if self.settings.hub_url:
+            async with self.calling(strangers=True) as caller:
                 await self.own_hub().verify(caller)
                 await self.own_hub().distribute(caller)
 

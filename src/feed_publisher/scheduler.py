@@ -70,10 +70,12 @@ class Scheduler:
         self._folders_rest_until = 0.0
         self._fetcher: Fetcher | None = None
         self._caller: Caller | None = None
+        self._calls_strangers: Caller | None = None
         self._open = AsyncExitStack()
         self._visits: set[asyncio.Task[None]] = set()
         self._said: dict[str, str] = {}
         self._problems: frozenset[str] = frozenset()
+        self._unpublished: frozenset[str] = frozenset()
 
     def start(self) -> None:
         """Begin at once."""
@@ -121,12 +123,11 @@ class Scheduler:
             rest = min(FOLDERS_SHARE * report.looking, LONGEST_REST)
             self._folders_rest_until = time.monotonic() + (rest if rest > PICKUP_SECONDS else 0)
             self._tell(report)
-            self._report(report.rejected)
+            self._problems = _log_new(report.rejected, self._problems, logging.WARNING, "skipped %s")
         published = await asyncio.to_thread(self._app.publish, pages=PAGES)
         if published.written:
             log.info("wrote %d feed files", len(published.written))
-        for problem in published.problems:
-            log.error("feed not replaced: %s", problem)
+        self._unpublished = _log_new(published.problems, self._unpublished, logging.ERROR, "feed not replaced: %s")
 
     async def visit(self) -> None:
         """Visit the fetched sources that are due. A slow one holds up none that is due later."""
@@ -158,16 +159,21 @@ class Scheduler:
 
     async def verify(self) -> None:
         """Ask subscribers of our hub whether they meant it."""
-        await self._app.own_hub().verify(await self._calling())
+        await self._app.own_hub().verify(await self._strangers())
 
     async def distribute(self) -> None:
         """Deliver feeds that have changed to the subscribers of our hub."""
-        await self._app.own_hub().distribute(await self._calling())
+        await self._app.own_hub().distribute(await self._strangers())
 
     async def _calling(self) -> Caller:
         if self._caller is None:
             self._caller = await self._open.enter_async_context(self._app.calling())
         return self._caller
+
+    async def _strangers(self) -> Caller:
+        if self._calls_strangers is None:
+            self._calls_strangers = await self._open.enter_async_context(self._app.calling(strangers=True))
+        return self._calls_strangers
 
     async def _client(self) -> Fetcher:
         if self._fetcher is None:
@@ -256,12 +262,13 @@ class Scheduler:
             if not self._busy:
                 self._idle.set()
 
-    def _report(self, problems: list[Problem]) -> None:
-        """Each problem is logged when it appears, not every second."""
-        now = frozenset(str(problem) for problem in problems)
-        for problem in sorted(now - self._problems):
-            log.warning("skipped %s", problem)
-        self._problems = now
+
+def _log_new(problems: list[Problem], known: frozenset[str], level: int, words: str) -> frozenset[str]:
+    """Each problem is logged when it appears, not every second; all those that there are now."""
+    now = frozenset(str(problem) for problem in problems)
+    for problem in sorted(now - known):
+        log.log(level, words, problem)
+    return now
 
 
 def _titles(titles: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
@@ -161,25 +162,30 @@ CALL_SECONDS = 10.0
 """Hubs and their subscribers have only this long to answer: others wait behind them."""
 
 
-def caller(settings: Settings) -> HttpFetcher:
-    """The one HTTP client, with less patience."""
+def caller(settings: Settings, strangers: bool = False) -> HttpFetcher:
+    """The one HTTP client, with less patience.
+
+    ``strangers``: it calls whoever asks for it, so that the private hosts that the operator's own sources may be on
+    are out of its reach, unless the whole site is a trial on this machine.
+    """
     from feed_publisher.adapters.http.exchange import Limits
 
-    return fetcher(settings, Limits(connect=CALL_SECONDS / 2, total=CALL_SECONDS, packed=_ANSWER, unpacked=_ANSWER))
+    limits = Limits(connect=CALL_SECONDS / 2, total=CALL_SECONDS, packed=_ANSWER, unpacked=_ANSWER)
+    return fetcher(settings, limits, () if strangers and not settings.site.is_loopback else None)
 
 
 _ANSWER = 100_000
 """Bytes; what comes back is a challenge."""
 
 
-def fetcher(settings: Settings, limits: Limits | None = None) -> HttpFetcher:
-    """The one HTTP client."""
+def fetcher(settings: Settings, limits: Limits | None = None, allow: Sequence[str] | None = None) -> HttpFetcher:
+    """The one HTTP client; ``allow`` replaces the private hosts of the settings."""
     from feed_publisher.adapters.http.client import USUAL, HttpFetcher
 
     fetch, site = settings.fetch, settings.site
     about = fetch.contact or ("" if site.is_loopback else site.base_url)
     return HttpFetcher(
-        allow=fetch.allow,
+        allow=fetch.allow if allow is None else allow,
         user_agent=f"feed-publisher/{version('feed-publisher')}" + (f" (+{about})" if about else ""),
         connections=fetch.connections,
         per_host=fetch.per_host,

@@ -24,10 +24,10 @@ def test_counts_of_processes_and_days_come_together(world: World, database: Data
 
     def note(owner: str, kind: str, days_ago: int, polls: int, readers: int) -> None:
         day = TODAY - timedelta(days=days_ago)
-        uses.note(owner, [FeedUse(path=f"feeds/all.{kind}", day=day, polls=polls, readers=readers)], TODAY)
+        uses.note(owner, [FeedUse(path=f"feeds/all.{kind}", day=day, polls=polls, readers=readers)], NOW)
 
     def seen() -> tuple[int, int]:
-        return next((state.readers, state.polls) for state in uses.states(TODAY) if state.feed.slug == "all")
+        return next((state.readers, state.polls) for state in uses.states(NOW) if state.feed.slug == "all")
 
     assert seen() == (0, 0)
     note("one", "atom", 0, 5, 2)
@@ -44,4 +44,4 @@ def test_counts_of_processes_and_days_come_together(world: World, database: Data
     old = "SELECT count(*) FROM feed_use WHERE day < :day"
     with database.read() as connection:
         assert connection.execute(text(old), {"day": TODAY - timedelta(days=300)}).scalar() == 0
-    assert {state.feed.slug: state.changed_at for state in uses.states(TODAY)} == {"all": NOW, "news": NOW}
+    assert {state.feed.slug: state.changed_at for state in uses.states(NOW)} == {"all": NOW, "news": NOW}

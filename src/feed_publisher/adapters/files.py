@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from feed_publisher.compose.packing import Packed
-from feed_publisher.domain.errors import InputError, StorageError
+from feed_publisher.domain.errors import FileError, InputError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports.pickup import FoundFile
 
@@ -147,7 +147,24 @@ class PublicFolder:
                 _replace(target.with_name(target.name + suffix), data, modified)
             _replace(target, packed.plain, modified)  # last: whoever sees it finds the others there
         except OSError as error:
-            raise StorageError(f"{target}: cannot be written: {error.strerror}; the last good file stays") from error
+            raise FileError(f"{target}: cannot be written: {error.strerror}; the last good file stays") from error
+
+    def documents(self, before: datetime) -> list[str]:
+        """The documents under ``feeds/`` that we have written, as far as they were put there before this moment.
+
+        Ours have their compressed forms beside them, of the same time; a file that somebody else has laid down stays.
+        """
+        found = []
+        for file in (self._folder / "feeds").rglob("*.br"):
+            document = file.with_suffix("")
+            try:
+                status = os.stat(document)
+                is_ours = status.st_mtime_ns == os.stat(file).st_mtime_ns
+            except OSError:
+                continue
+            if is_ours and status.st_ctime < before.timestamp():
+                found.append(document.relative_to(self._folder).as_posix())
+        return found
 
     def remove(self, path: str) -> None:
         target = self._folder / path
@@ -155,7 +172,7 @@ class PublicFolder:
             for each in (target, *target.parent.glob(f"{target.name}.*")):
                 each.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"{target}: cannot be removed: {error.strerror}") from error
+            raise FileError(f"{target}: cannot be removed: {error.strerror}") from error
 
 
 def _replace(target: Path, data: bytes, modified: datetime) -> None:

@@ -28,6 +28,10 @@ _HALVES = re.compile("[\ud800-\udfff]")
 """Bytes of a file's name that are not UTF-8; JSON can hold them, stdout cannot."""
 
 
+SHOWN = 20
+"""Lines of the same kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Out:
     """Words go to stdout, or to stderr when ``json`` asks for one document on stdout."""
@@ -40,6 +44,12 @@ class Out:
     def problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             click.echo(f"skipped {problem}", err=True)
+
+    def unpublished(self, problems: Sequence[Problem]) -> None:
+        for problem in problems[:SHOWN]:
+            click.echo(f"not replaced: {problem}", err=True)
+        if len(problems) > SHOWN:
+            click.echo(f"… and {len(problems) - SHOWN} more", err=True)
 
     def document(self, value: object) -> None:
         if self.json:

@@ -87,7 +87,7 @@ def _first_turn(app: App, out: Out, new: bool) -> str | None:
     picked = asyncio.run(app.intake.pickup())
     for problem in picked.rejected:
         click.echo(f"skipped {problem}", err=True)
-    app.publish()
+    out.unpublished(app.publish().problems)
     with app.owning():
         app.resume(app.recover())
         for digest in app.settings.digests:

@@ -100,12 +100,13 @@ def add(
             published=parse_instant(published, app.settings.site.timezone, "--published"),
         )
         absorbed = app.add_entry(draft)
-        written = app.publish()
+        report = app.publish()
     state = "added" if absorbed.new else "held" if absorbed.held else "changed" if absorbed.changed else "known already"
     out.say(f"{state}: {draft.title}")
+    out.unpublished(report.problems)
     for _, reason in absorbed.held:
         out.say(f"it {reason}")
-    out.document({"state": state, "written": written.written})
+    out.document({"state": state, "written": report.written})
 
 
 def _needed(text: str, option: str) -> str:
@@ -132,7 +133,7 @@ def _change_each(
         entry = app.change_entry(key, allowed, state)
         changed.append(entry_json(app, entry))
         out.say(f"{said}: {entry.title}" + (" (from its date on)" if entry.state == "scheduled" else ""))
-    app.publish()
+    out.unpublished(app.publish().problems)
     out.document({"entries": changed})
 
 
@@ -168,7 +169,7 @@ def _change_held(app: App, slug: str, verb: str, state: EntryState, said: str, y
         sys.exit(1)
     changed = [app.entries.change_state(each.number, (EntryState.HELD,), state, "", app.clock()) for each in held]
     app.issuing().revise(app.all_rules(), app.clock())
-    app.publish()
+    out.unpublished(app.publish().problems)
     out.say(f"{said}: {many(len(changed), 'article')} of {slug}" if changed else f"nothing of {slug} is held")
     out.document({"entries": [entry_json(app, entry) for entry in changed]})
 

@@ -117,8 +117,7 @@ def show_publish(out: Out, report: PublishReport) -> None:
         out.say(f"wrote    public/{path}")
     if len(report.written) > 30:
         out.say(f"         … and {len(report.written) - 30} more")
-    for problem in report.problems:
-        click.echo(f"not replaced: {problem}", err=True)
+    out.unpublished(report.problems)
     out.say(f"{many(len(report.written), 'feed file')} written, {report.unchanged} unchanged")
 
 

@@ -65,7 +65,7 @@ def init(folder: Path, out: Out) -> None:
     except OSError as error:
         raise InputError(f"cannot be made: {error.strerror}", str(folder)) from error
     with App(folder) as app:
-        app.publish()
+        out.unpublished(app.publish().problems)
     out.say(f"made a site in {folder}")
     out.say(f"next: put a text file into {folder / 'entries'}, then run: feed-publisher --site {folder} serve")
     out.document({"site": str(folder)})

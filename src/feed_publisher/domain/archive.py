@@ -7,6 +7,7 @@ hold each entry exactly once, wherever an entry that comes late belongs.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -37,6 +38,14 @@ PAGE_MOST = 60
 
 TOPICS_MOST = 8
 """Topics of one combined feed."""
+
+COMBINED_LONGEST = 230
+"""Characters of its address: a file's name has 255 bytes, and form, extension and coding follow."""
+
+
+def fits_together(slugs: Collection[str]) -> bool:
+    """Whether so many topics, with addresses of such a length, may make one feed."""
+    return len(slugs) <= TOPICS_MOST and len("+".join(slugs)) <= COMBINED_LONGEST
 
 
 def page_sizes(count: int, most: int = LIVE_MOST) -> list[int]:

@@ -7,6 +7,7 @@ FeedPublisherError            1
 ├── FeedError                 1   a feed would not be valid; the last good one stays
 ├── NotFoundError             1   no such entry, digest, issue, subscriber
 ├── StorageError              75  database or disk: locked, full, unwritable
+│   ├── FileError             75  one file cannot be written; the others can
 │   └── ForeignDatabaseError  1   a database that is not ours, or from a newer version
 ├── FetchError                75  an address cannot be fetched now: refused, slow, too large, not found
 └── MailError                 75  the relay cannot be reached or refuses to talk
@@ -50,6 +51,10 @@ class StorageError(FeedPublisherError):
     """The database or the disk cannot do it now; the next run continues."""
 
     exit_code = 75
+
+
+class FileError(StorageError):
+    """A file that cannot be written or removed now."""
 
 
 class ForeignDatabaseError(StorageError):

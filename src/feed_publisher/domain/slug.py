@@ -10,6 +10,9 @@ from collections.abc import Container
 from feed_publisher.domain.errors import InputError
 
 RESERVED = frozenset({"all", "authors", "sources", "digests", "lang"})
+STEM = 70
+"""Characters at the start of a slug that no number replaces: those taken with the same start are looked at."""
+
 _SLUG = re.compile(r"[a-z0-9-]{1,80}")
 _TRANSLITERATED = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d"})
 

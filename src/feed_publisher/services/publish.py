@@ -6,13 +6,14 @@ this one's folder, so that every node answers with the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.archive import LIVE_LARGE, LIVE_MOST, PAGE_MOST, FeedKind
-from feed_publisher.domain.errors import FeedError
+from feed_publisher.domain.errors import FeedError, FileError
 from feed_publisher.domain.model import FeedDocument, FeedFormat, Problem
 from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderFeed, RenderOutline
 from feed_publisher.services.feeddocument import FeedSite, feed_paths, live_document, page_document, page_number
@@ -24,6 +25,10 @@ PAGES = 50
 """Archive pages that are read at a time."""
 
 OUTLINE = "feeds.opml"
+
+SWEEP_EVERY = timedelta(minutes=10)
+SETTLED = timedelta(minutes=1)
+"""A file that nobody knows may be one that another process is just putting there."""
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class PublishReport:
 @dataclass(slots=True)
 class Publisher:
     """Keeps one process's ``public/`` as the database says it is. ``seen``: up to when the files are known to be right;
-    None at first, when all are looked at.
+    None at first, when all are looked at. ``swept``: when it was last looked for files that belong to no feed.
     """
 
     feeds: FeedStore
@@ -48,32 +53,51 @@ class Publisher:
     check: Callable[[bytes, FeedFormat], None]
     outline: RenderOutline
     seen: datetime | None = None
+    swept: datetime | None = None
 
     def publish(self, now: datetime, every: bool = False, pages: int | None = None) -> PublishReport:
         """Write the dirty feeds (or every feed) and at most so many archive pages.
 
-        One that would not validate keeps its last good files.
+        One that would not validate keeps its last good files, and one that cannot be written holds up no other.
         """
         report = PublishReport()
         anew = self.feeds.depend_on(self.site.fingerprint) or every or self.seen is None
         if every:
             self.feeds.all_dirty()
         for feed in self.feeds.dirty():
-            anew = self._publish(feed, report, now) or anew
+            with self._alone(feed.slug, report):
+                anew = self._publish(feed, report, now) or anew
         self._publish_pages(pages, report, now)
         self._bring_in(report, now)
         if anew:
-            self._write_outline(report, now)
+            with self._alone(OUTLINE, report):
+                self._write_outline(report, now)
+        if self.swept is None or now - self.swept >= SWEEP_EVERY:
+            self._sweep(now)
         return report
 
     def publish_one(self, slug: str, now: datetime) -> PublishReport:
-        """One feed and its archive, at once: somebody is waiting for it."""
+        """What is not out yet of a feed and its archive, at once: somebody is waiting for it."""
         report = PublishReport()
-        for feed in self.feeds.find([slug]):
+        for feed in self.feeds.dirty(slug) or self._missing(slug):
             self._publish(feed, report, now)
         for page in self.feeds.dirty_pages(PAGES, slug):
             self._publish_page(page, report, now)
         return report
+
+    def _missing(self, slug: str) -> list[Feed]:
+        """The feed, when another machine has published it and its files are not here."""
+        live = self.feeds.out(list(feed_paths(slug).values())).values()
+        is_here = live and all(self.files.is_out(file.path, file.last_modified) for file in live)
+        return [] if is_here else self.feeds.find([slug])
+
+    @contextmanager
+    def _alone(self, name: str, report: PublishReport) -> Iterator[None]:
+        """A file that cannot be written is told of, and tried again the next time: its feed stays dirty."""
+        try:
+            yield
+        except FileError as error:
+            report.problems.append(Problem(where=name, reason=str(error)))
 
     # --- live documents
 
@@ -118,10 +142,12 @@ class Publisher:
         left = most
         while left is None or left > 0:
             pages = self.feeds.dirty_pages(PAGES if left is None else min(PAGES, left))
+            troubles = len(report.problems)
             for page in pages:
-                self._publish_page(page, report, now)
-            if len(pages) < PAGES:
-                return
+                with self._alone(page.feed.slug, report):
+                    self._publish_page(page, report, now)
+            if len(pages) < PAGES or len(report.problems) > troubles:
+                return  # those that cannot be written would come again and again
             left = None if left is None else left - len(pages)
 
     def _publish_page(self, page: FeedPage, report: PublishReport, now: datetime) -> None:
@@ -170,16 +196,25 @@ class Publisher:
         """Write the files that another process has published, or that somebody has deleted."""
         for slug, files in self.feeds.out_since(self.seen).items():
             wrong = {file.path for file in files if not self.files.is_out(file.path, file.last_modified)}
-            numbers = {number for path in wrong if (number := page_number(path, slug))}
-            for page in self.feeds.pages(slug, sorted(numbers)) if numbers else ():
-                self._publish_page(page, report, now)
-            if any(not page_number(path, slug) for path in wrong):
-                self._restore(slug, report, now)
+            if wrong:
+                with self._alone(slug, report):
+                    self._restore(slug, wrong, report, now)
         self.seen = now - timedelta(minutes=1)  # clocks of other machines may differ a little
 
-    def _restore(self, slug: str, report: PublishReport, now: datetime) -> None:
-        for feed in self.feeds.find([slug]):
-            self._publish(feed, report, now)
+    def _restore(self, slug: str, wrong: set[str], report: PublishReport, now: datetime) -> None:
+        numbers = {number for path in wrong if (number := page_number(path, slug))}
+        for page in self.feeds.pages(slug, sorted(numbers)) if numbers else ():
+            self._publish_page(page, report, now)
+        if any(not page_number(path, slug) for path in wrong):
+            for feed in self.feeds.find([slug]):
+                self._publish(feed, report, now)
+
+    def _sweep(self, now: datetime) -> None:
+        """Remove what belongs to no feed any more: another machine has dropped it, or the program was stopped."""
+        paths = self.files.documents(now - SETTLED)
+        for path in sorted(set(paths) - self.feeds.known(paths)):
+            self.files.remove(path)
+        self.swept = now
 
     def _write_outline(self, report: PublishReport, now: datetime) -> None:
         """The list of the feeds that everybody may like, for importing them into a reader at once."""

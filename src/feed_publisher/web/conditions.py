@@ -40,7 +40,7 @@ def not_modified(asked: Asked, etag: str, modified: datetime) -> bool:
         return False
     try:
         date = parsedate_to_datetime(since.decode("latin-1"))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return modified <= date <= datetime.now(UTC)

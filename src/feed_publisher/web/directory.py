@@ -43,7 +43,7 @@ class Directory:
         if topic:
             return f"/topics/{self._aliases[topic]}" if topic in self._aliases else None
         now = "+".join(sorted(self._aliases.get(part, part) for part in slug.split("+")))
-        return f"/feeds/{now}{rest}" if set(slug.split("+")) & self._aliases.keys() else None
+        return f"/feeds/{now}{rest}" if now != slug and set(slug.split("+")) & self._aliases.keys() else None
 
     def ended(self, slug: str) -> bool:
         return slug in self._over and self._app.clock() >= self._over[slug]

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
-from feed_publisher.domain.archive import TOPICS_MOST
+from feed_publisher.domain.archive import fits_together
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
 from feed_publisher.web.feedcache import FeedCache, Headers, Stored
@@ -38,8 +38,12 @@ MAKING = 4
 """Feeds that are made at the same time for those who ask for them first; others are asked to come again."""
 
 UNKNOWN_FOR = 300.0
+MISSING_FOR = 5.0
 UNKNOWN_MOST = 10_000
-"""Addresses of which it is remembered that there is no feed, and for how many seconds."""
+"""Addresses of which it is remembered that there is no feed, or no such page of one, and for how many seconds."""
+
+LONGEST = 400
+"""Characters of the path of a feed, at most."""
 
 _CACHED = (b"cache-control", b"public, max-age=300")
 _FOREVER = (b"cache-control", b"public, max-age=86400")
@@ -109,8 +113,8 @@ class FeedFront:
         if moved := self._moved(path):
             return moved
         name = _parts(path)
-        if name is None or not (name["form"] or name["page"] or "+" in name["slug"] or "/" in name["slug"]):
-            return found  # what is not made by itself when there are articles
+        if name is None or not _is_made_when_asked(path, name):
+            return found
         key = path.rpartition(".")[0]
         if self._unknown.get(key, 0.0) > time.monotonic():
             return found
@@ -123,13 +127,13 @@ class FeedFront:
             return _small(503, b"This feed cannot be made now. Please ask again.\n", [(b"retry-after", b"10")])
         answer = self.answer(path, method, asked, asker)
         if answer[0] == HTTPStatus.NOT_FOUND:
-            self._remember_unknown(key)
+            self._remember_unknown(key, MISSING_FOR if made else UNKNOWN_FOR)
         return answer
 
-    def _remember_unknown(self, key: str) -> None:
+    def _remember_unknown(self, key: str, seconds: float) -> None:
         if len(self._unknown) >= UNKNOWN_MOST:
             self._unknown.clear()
-        self._unknown[key] = time.monotonic() + UNKNOWN_FOR
+        self._unknown[key] = time.monotonic() + seconds
 
     def answer(self, path: str, method: str, asked: Asked, asker: str = "") -> Answer:
         """Status, headers and body of what is stored; a HEAD has the headers of its GET."""
@@ -174,15 +178,29 @@ class FeedFront:
         return await asyncio.shield(task)
 
 
-@lru_cache(4096)
 def _parts(path: str) -> re.Match[str] | None:
+    return _match(path) if len(path) <= LONGEST else None
+
+
+@lru_cache(4096)
+def _match(path: str) -> re.Match[str] | None:
     return _NAME.fullmatch(path[1:])
 
 
+def _is_made_when_asked(path: str, name: re.Match[str]) -> bool:
+    """Feeds of topics are made by themselves; pages are those of the usual form."""
+    slug, form, page = name["slug"], name["form"], name["page"]
+    if form and page:
+        return False
+    if "+" in slug:
+        return canonical(path, slug) == path
+    return bool(form or page or "/" in slug)
+
+
 def canonical(path: str, slug: str) -> str:
-    """The one address of a combined feed: its topics sorted, each once; "" for too many."""
+    """The one address of a combined feed: its topics sorted, each once; "" for too many or too long."""
     topics = sorted(set(slug.split("+")))
-    if len(topics) > TOPICS_MOST:
+    if not fits_together(topics):
         return ""
     return path.replace(f"/feeds/{slug}", f"/feeds/{'+'.join(topics)}", 1)
 

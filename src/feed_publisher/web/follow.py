@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from feed_publisher import wiring
-from feed_publisher.domain.archive import TOPICS_MOST
+from feed_publisher.domain.archive import TOPICS_MOST, fits_together
 from feed_publisher.domain.model import EntryState, FeedFormat, TopicRef
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.pages import LISTED, Pages
@@ -114,7 +114,7 @@ class FollowPages:
         topics = self._app.topics.all()
         chosen = set(request.query_params.getlist("topic"))
         found = sorted((topic for topic in topics if topic.slug in chosen), key=lambda topic: topic.slug)
-        status, trouble = _trouble(len(chosen), len(found))
+        status, trouble = _trouble(len(chosen), [topic.slug for topic in found])
         ready = bool(found) and not trouble
         return self._pages.page(
             request,
@@ -158,10 +158,13 @@ class FollowPages:
         return follow_view(self._pages, request, slug, f"{title} – {self._app.settings.site.title}")
 
 
-def _trouble(chosen: int, found: int) -> tuple[int, str]:
+def _trouble(chosen: int, found: list[str]) -> tuple[int, str]:
     """The status, and what is wrong with the choice or ""."""
-    if found < chosen:
+    if len(found) < chosen:
         return 404, "A topic of this address does not exist, or no longer. Please choose from those below."
-    if found > TOPICS_MOST:
-        return 422, f"One feed can have at most {TOPICS_MOST} topics, and you chose {found}. Please leave some out."
+    if len(found) > TOPICS_MOST:
+        message = f"One feed can have at most {TOPICS_MOST} topics, and you chose {len(found)}. Please leave some out."
+        return 422, message
+    if not fits_together(found):
+        return 422, "The address of a feed of all these topics would be too long. Please leave some out."
     return 200, ""

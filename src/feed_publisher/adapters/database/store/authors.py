@@ -12,7 +12,7 @@ from feed_publisher.adapters.database.schema import author, entry, entry_author
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.model import AuthorRef, Entry, EntryState
-from feed_publisher.domain.slug import free_slug, heading_key
+from feed_publisher.domain.slug import STEM, free_slug, heading_key
 
 Credits = Sequence[tuple[int, tuple[str, ...]]]
 """Entries with the names of their authors."""
@@ -92,6 +92,6 @@ def author_key(name: str) -> str:
 
 
 def _free_slug(connection: Connection, name: str) -> str:
-    stem = free_slug(name, ())
-    taken = set(connection.execute(select(author.c.slug).where(author.c.slug.startswith(stem[:78]))).scalars())
+    stem = free_slug(name, ())[:STEM]
+    taken = set(connection.execute(select(author.c.slug).where(author.c.slug.startswith(stem))).scalars())
     return free_slug(name, taken)

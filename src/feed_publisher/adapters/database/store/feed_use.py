@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, func, select, update
 
@@ -25,8 +25,9 @@ class SqlFeedUseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, owner: str, uses: Sequence[FeedUse], today: date) -> None:
+    def note(self, owner: str, uses: Sequence[FeedUse], now: datetime) -> None:
         """Replace this process's numbers of these files and days."""
+        today = now.date()
         with self._database.write() as connection:
             for use in uses:
                 key = {"path": use.path, "day": use.day, "owner": owner}
@@ -35,15 +36,16 @@ class SqlFeedUseStore:
                     mine = and_(*(feed_use.c[name] == value for name, value in key.items()))
                     connection.execute(update(feed_use).where(mine).values(values))
             connection.execute(delete(feed_use).where(feed_use.c.day < today - KEPT))
-            drop_unused(connection, today - UNUSED)
+            drop_unused(connection, today - UNUSED, now)
 
-    def states(self, today: date) -> list[FeedState]:
+    def states(self, now: datetime) -> list[FeedState]:
         """Every feed, in the order in which they were made."""
+        yesterday = now.date() - timedelta(days=1)
         per_day = (
             select(feed_file.c.feed_id, feed_use.c.day)
             .add_columns(func.sum(feed_use.c.readers).label("readers"), func.sum(feed_use.c.polls).label("polls"))
             .join(feed_file, feed_file.c.path == feed_use.c.path)
-            .where(feed_use.c.day >= today - timedelta(days=1))
+            .where(feed_use.c.day >= yesterday)
             .group_by(feed_file.c.feed_id, feed_use.c.day)
         )
         changed = select(feed_file.c.feed_id, func.max(feed_file.c.last_modified).label("at"))

@@ -12,10 +12,18 @@ from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
 from feed_publisher.adapters.database.schema import feed as feed_table
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.making import Named, declare_feeds, is_declared, make_feed
+from feed_publisher.adapters.database.store.making import (
+    Named,
+    can_be_made,
+    declare_feeds,
+    is_declared,
+    is_made,
+    make_feed,
+)
 from feed_publisher.adapters.database.store.members import (
     Place,
     above,
+    lock_feeds,
     mark_all_dirty,
     newest_first,
     oldest_first,
@@ -37,8 +45,9 @@ class SqlFeedStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def dirty(self) -> list[Feed]:
-        return self._feeds(feed_table.c.dirty.is_(True))
+    def dirty(self, slug: str | None = None) -> list[Feed]:
+        of_feed = [] if slug is None else [feed_table.c.slug == slug]
+        return self._feeds(and_(feed_table.c.dirty.is_(True), *of_feed))
 
     def find(self, slugs: Sequence[str]) -> list[Feed]:
         return self._feeds(feed_table.c.slug.in_(slugs))
@@ -67,9 +76,11 @@ class SqlFeedStore:
             if len(connection.execute(query).all()) <= most:
                 return
         with self._database.write() as connection:
-            _lock(connection, feed.id)
+            locked = _lock(connection, feed.id)
+            if locked is None:
+                return
             newest = _place(_newest_page(connection, feed.id))
-            query = oldest_first(above(places(_row(connection, feed.id)), newest))
+            query = oldest_first(above(places(locked), newest))
             rows = [(row.published, row.entry_id) for row in connection.execute(query)]
             _add_pages(connection, feed.id, _ends(rows, page_sizes(len(rows), most)))
 
@@ -103,6 +114,9 @@ class SqlFeedStore:
     def part(self, page: FeedPage) -> None:
         with self._database.write() as connection:
             _lock(connection, page.feed.id)
+            version = select(feed_page.c.version).where(_is_page(page))
+            if connection.execute(version).scalar() != page.version:
+                return  # another process has parted it
             rows = [(row.published, row.entry_id) for row in connection.execute(oldest_first(_range(connection, page)))]
             _add_pages(connection, page.feed.id, _ends(rows, part_sizes(len(rows)))[:-1])
             values = {"dirty": True, "version": feed_page.c.version + 1}
@@ -118,6 +132,10 @@ class SqlFeedStore:
         with self._database.read() as connection:
             return _files(connection, feed_file.c.path.in_(paths))
 
+    def known(self, paths: Sequence[str]) -> set[str]:
+        with self._database.read() as connection:
+            return {path for chunk in chunks(paths, 500) for path in _files(connection, feed_file.c.path.in_(chunk))}
+
     def out_since(self, moment: datetime | None) -> dict[str, list[FeedFile]]:
         query = select(feed_table.c.slug, feed_file).join(feed_table, feed_table.c.id == feed_file.c.feed_id)
         query = query if moment is None else query.where(feed_file.c.last_modified >= moment)
@@ -129,22 +147,23 @@ class SqlFeedStore:
 
     def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
         with self._database.write() as connection:
-            version = _lock(connection, feed.id)
+            locked = _lock(connection, feed.id)
             out = _files(connection, feed_file.c.path.in_(paths))
-            if any(file.version > feed.version for file in out.values()):
+            if locked is None or any(file.version > feed.version for file in out.values()):
                 return False
             for file in write(out):
                 _store_file(connection, feed, file, known=file.path in out)
             if page is not None:
                 _clean_page(connection, page)
             else:
-                values = {"dirty": version != feed.version, "problem": ""}
+                values = {"dirty": locked.version != feed.version, "problem": ""}
                 connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(values))
             return True
 
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
         """The document would not be valid: keep the last good files and say why."""
         with self._database.write() as connection:
+            _lock(connection, feed.id)
             if page is not None:
                 _clean_page(connection, page)
                 connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(problem=problem))
@@ -154,7 +173,9 @@ class SqlFeedStore:
 
     def drop(self, feed: Feed) -> list[str]:
         with self._database.write() as connection:
-            _lock(connection, feed.id)
+            locked = _lock(connection, feed.id)
+            if locked is None or locked.kind != FeedKind.GONE:
+                return []  # somebody has asked for it meanwhile
             paths = list(_files(connection, feed_file.c.feed_id == feed.id))
             for table in (feed_file, feed_page, feed_topic):
                 connection.execute(delete(table).where(table.c.feed_id == feed.id))
@@ -169,8 +190,14 @@ class SqlFeedStore:
     # --- which there are
 
     def make(self, slug: str, both_forms: bool, now: datetime) -> bool:
+        with self._database.read() as connection:  # strangers ask for whatever they like, and hold up nobody
+            if is_made(connection, slug, both_forms):
+                return True
+            if not can_be_made(connection, slug):
+                return False
         with self._database.write() as connection:
             lock_site(connection)
+            lock_feeds(connection)
             return make_feed(connection, slug, both_forms, now)
 
     def declare(self, named: Named, now: datetime) -> None:
@@ -225,10 +252,10 @@ def _row(connection: Connection, number: int) -> Row[Any]:
     return connection.execute(select(feed_table).where(feed_table.c.id == number)).one()
 
 
-def _lock(connection: Connection, number: int) -> int:
-    """The feed's version, whose row stays locked until the transaction ends."""
-    locked = select(feed_table.c.version).where(feed_table.c.id == number).with_for_update()
-    return int(connection.execute(locked).scalar_one())
+def _lock(connection: Connection, number: int) -> Row[Any] | None:
+    """The feed's row, locked until the transaction ends; None when another process has dropped it."""
+    locked = select(feed_table).where(feed_table.c.id == number).with_for_update()
+    return connection.execute(locked).first()
 
 
 # --- pages

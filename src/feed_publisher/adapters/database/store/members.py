@@ -77,10 +77,14 @@ def oldest_first(query: Select[Any]) -> Select[Any]:
     return query.order_by(query.selected_columns.published, query.selected_columns.entry_id)
 
 
+def lock_feeds(connection: Connection) -> None:
+    """The one feed that all changes touch, first: two transactions then never wait for each other's feeds."""
+    connection.execute(select(feed.c.id).where(feed.c.slug == FeedKind.ALL).with_for_update())
+
+
 def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
     """The feeds and archive pages of these entries are to be written, in the transaction that changed them."""
-    # First the one feed that all changes touch: two transactions then never wait for each other's feeds.
-    connection.execute(select(feed.c.id).where(feed.c.slug == FeedKind.ALL).with_for_update())
+    lock_feeds(connection)
     for chunk in chunks(entries, 500):
         pairs = _containing(chunk).cte("pairs")
         feeds = update(feed).where(feed.c.id.in_(select(pairs.c.feed_id)))
@@ -91,6 +95,7 @@ def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
 
 def mark_all_dirty(connection: Connection) -> None:
     """What all feeds say has changed."""
+    lock_feeds(connection)
     connection.execute(update(feed).values(dirty=True, version=feed.c.version + 1))
     connection.execute(update(feed_page).values(dirty=True, version=feed_page.c.version + 1))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -20,10 +19,12 @@ from feed_publisher.adapters.database.schema import (
     topic_heading,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.members import mark_all_dirty
+from feed_publisher.adapters.database.store.making import put_feed
+from feed_publisher.adapters.database.store.members import lock_feeds, mark_all_dirty
 from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import TopicRef
-from feed_publisher.domain.slug import free_slug, heading_key
+from feed_publisher.domain.slug import STEM, free_slug, heading_key
 
 
 class SqlTopicStore:
@@ -64,11 +65,14 @@ class SqlTopicStore:
 
         ``was``: slugs it had before; the first that is a topic's becomes this one, with all its articles and readers.
         """
+        was = [old for old in was if old != slug]
         with self._database.read() as connection:
             if _is_declared(connection, slug, title, was, ended):
                 return
         with self._database.write() as connection:
             lock_site(connection)
+            lock_feeds(connection)
+            connection.execute(topic_alias.delete().where(topic_alias.c.slug == slug))  # it leads elsewhere no more
             row = _find(connection, slug) or _renamed(connection, slug, was)
             number = row.id if row else _add(connection, slug, title, now)
             values = {"title": title, "ended_at": (row and row.ended_at) or now if ended else None}
@@ -82,7 +86,7 @@ class SqlTopicStore:
 
 def _is_declared(connection: Connection, slug: str, title: str, was: Sequence[str], ended: bool) -> bool:
     row = _find(connection, slug)
-    aliases = select(topic_alias.c.slug).where(topic_alias.c.slug.in_(was))
+    aliases = select(topic_alias.c.slug).where(topic_alias.c.slug.in_([slug, *was]))
     known = set(connection.execute(aliases).scalars())
     return row is not None and row.title == title and (row.ended_at is not None) == ended and known == set(was)
 
@@ -96,25 +100,36 @@ def _renamed(connection: Connection, slug: str, was: Sequence[str]) -> Row[Any] 
     row = next(filter(None, (_find(connection, old) for old in was)), None)
     if row is None:
         return None
-    mine = feed.c.topic_id == row.id
-    number = connection.execute(select(feed.c.id).where(mine)).scalar_one()
     connection.execute(topic.update().where(topic.c.id == row.id).values(slug=slug))
-    connection.execute(feed.update().where(mine).values(slug=slug))
-    gone = {
-        "slug": row.slug,
-        "kind": FeedKind.GONE,
-        "atom_id": "",
-        "dirty": True,
-        "version": 1,
-        "added_at": row.added_at,
-    }
-    left = connection.execute(feed.insert().returning(feed.c.id), gone).scalar_one()
-    connection.execute(feed_file.update().where(feed_file.c.feed_id == number).values(feed_id=left))
+    _move_feed(connection, row, slug)
     combined = (feed.c.kind == FeedKind.COMBINED) & feed.c.id.in_(
         select(feed_topic.c.feed_id).where(feed_topic.c.topic_id == row.id)
     )
     connection.execute(feed.update().where(combined).values(kind=FeedKind.GONE, dirty=True))
     return row
+
+
+def _move_feed(connection: Connection, old: Row[Any], slug: str) -> None:
+    """Give a topic's feed its new address; what is left at the old one is to be removed.
+
+    It may have been there before: then what was left there goes on as its own, and the two change places.
+    """
+    mine = connection.execute(select(feed).where(feed.c.topic_id == old.id)).one()
+    there = connection.execute(select(feed).where(feed.c.slug == slug)).first()
+    if there is None:
+        values = {"slug": slug, "kind": FeedKind.GONE, "atom_id": "", "dirty": True, "version": 1}
+        values["added_at"] = mine.added_at
+        connection.execute(feed.insert(), values)
+        there = connection.execute(select(feed).where(feed.c.slug == slug)).one()
+    if there.kind != FeedKind.GONE:
+        raise ConfigError(f"two feeds cannot have the address {slug!r}; choose another slug", "topics")
+    theirs = connection.execute(select(feed_file.c.path).where(feed_file.c.feed_id == there.id)).scalars().all()
+    connection.execute(feed_file.update().where(feed_file.c.feed_id == mine.id).values(feed_id=there.id))
+    connection.execute(feed_file.update().where(feed_file.c.path.in_(theirs)).values(feed_id=mine.id))
+    version = max(mine.version, there.version) + 1
+    for number, address in ((there.id, ""), (mine.id, slug), (there.id, old.slug)):
+        values = {"slug": address, "dirty": True, "version": version}
+        connection.execute(feed.update().where(feed.c.id == number).values(values))
 
 
 def ensure_topics(connection: Connection, titles: Sequence[str], now: datetime) -> dict[str, int]:
@@ -131,9 +146,12 @@ def ensure_topics(connection: Connection, titles: Sequence[str], now: datetime) 
 
 
 def _free_slug(connection: Connection, title: str) -> str:
-    stem = free_slug(title, ())
-    # Named feeds have addresses like those of topics.
-    taken = set(connection.execute(select(feed.c.slug).where(feed.c.slug.startswith(stem[:78]))).scalars())
+    """Named feeds have addresses like those of topics, and old addresses of topics lead to them for ever."""
+    stem = free_slug(title, ())[:STEM]
+    columns = feed.c.slug, topic_alias.c.slug
+    taken = {
+        slug for each in columns for slug in connection.execute(select(each).where(each.startswith(stem))).scalars()
+    }
     return free_slug(title, taken)
 
 
@@ -141,16 +159,6 @@ def _add(connection: Connection, slug: str, title: str, now: datetime) -> int:
     query = topic.insert().returning(topic.c.id)
     number = int(connection.execute(query, {"slug": slug, "title": title[:500], "added_at": now}).scalar_one())
     insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
-    connection.execute(
-        feed.insert(),
-        {
-            "slug": slug,
-            "kind": FeedKind.TOPIC,
-            "topic_id": number,
-            "atom_id": f"urn:uuid:{uuid.uuid4()}",
-            "dirty": True,
-            "version": 1,
-            "added_at": now,
-        },
-    )
+    if not put_feed(connection, now, slug=slug, kind=FeedKind.TOPIC, topic_id=number):
+        raise ConfigError(f"two feeds cannot have the address {slug!r}; choose another slug", "topics")
     return number
