@@ -86,7 +86,8 @@ def test_a_combined_feed_is_dropped_when_nobody_asks_for_it_and_made_again_the_s
         site.now += 10 * DAY
         with site.open() as app:
             day = site.now.date()
-            app.note_use([FeedUse(path="feeds/birds+sea.rss", day=day, polls=1, readers=1)])
+            asked = ("feeds/all.atom", "feeds/birds+sea.rss")
+            app.note_use([FeedUse(path=path, day=day, polls=1, readers=1) for path in asked])
             app.publish()
     assert not list(site.feed("").glob("birds+ships*"))
     assert site.feed("birds+sea.atom").exists()

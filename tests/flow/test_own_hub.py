@@ -344,7 +344,7 @@ def test_a_site_that_moves_tells_its_subscribers(site: Press, reader: Listener) 
     site.subscribe(reader.url())
     assert site.ask(reader.url("/late"))[0] == 202
     reader.asked.clear()
-    with site.again(site__base_url="https://moved.example") as moved:
+    with site.again(site__base_url="http://127.0.0.2:8000") as moved:
         moved.tell()
     assert reader.modes() == ["denied", "denied"]
     assert site.subscriptions() == []
