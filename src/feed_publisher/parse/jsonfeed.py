@@ -84,12 +84,14 @@ def _draft(item: object, where: str, place: int, document: Document) -> tuple[Dr
     if not isinstance(item, dict):
         raise InputError("is not an object; give every item an id and a title")
     fields = Fields(values=item)
-    content, words, fault = _content(fields, document.base)
+    link = absolute(item.get("url"), document.base)  # external_url is what the entry is about, not the entry
+    base = document.base or link or ""
+    content, words, fault = _content(fields, base)
     summary = cut(_text(item, "summary"), MAX_SUMMARY) or cut(words, SHORT)
     title = cut(_text(item, "title"), MAX_LINE) or cut(summary, 80)
     if not title:
         raise InputError('has neither a title nor a text; give it a "title"')
-    image, enclosures = _media(item, document.base)
+    image, enclosures = _media(item, base)
     draft = Draft(
         title=title,
         where=where,
@@ -99,7 +101,7 @@ def _draft(item: object, where: str, place: int, document: Document) -> tuple[Dr
         content_html=content,
         topics=fields.many("tags"),
         explicit_id=_identity(item),
-        link=absolute(item.get("url"), document.base),  # external_url is what the entry is about, not the entry
+        link=link,
         published=date_of(item.get("date_published")) or date_of(item.get("date_modified")),
         language=_other_language(item, document.language),
         image=image,

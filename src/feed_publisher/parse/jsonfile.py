@@ -95,7 +95,8 @@ def draft_of(item: object, defaults: Mapping[str, object], where: str, place: in
     title = fields.line("title")
     if not title:
         raise InputError("is missing; give every entry a title", "title")
-    content, words = content_of(fields)
+    link = fields.link("link", "url", "external_url")
+    content, words = content_of(fields, link or "")
     image, enclosures = media_of(fields)
     return Draft(
         title=title,
@@ -106,7 +107,7 @@ def draft_of(item: object, defaults: Mapping[str, object], where: str, place: in
         content_html=content,
         topics=fields.many("topics", "topic", "categories", "category", "tags") or general.many("topics"),
         explicit_id=fields.identity(),
-        link=fields.link("link", "url", "external_url"),
+        link=link,
         published=fields.date("date_published", "published", "date"),
         language=fields.language() or general.language(),
         image=image,

@@ -232,7 +232,7 @@ class Publisher:
 
 def _last_modified(before: FeedFile | None, etag: str, now: datetime) -> datetime:
     """Whole seconds, at least one more per change; the same bytes written again keep theirs."""
-    now = now.replace(microsecond=0)
+    now = (now - timedelta(seconds=1)).replace(microsecond=0)  # never later than the Date of the answer (RFC 9110 §8.8.2)
     if before is None:
         return now
     if before.etag == etag:
