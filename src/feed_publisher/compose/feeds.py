@@ -20,7 +20,7 @@ from lxml import etree
 from feed_publisher.compose.feedcheck import legal
 from feed_publisher.compose.jsonfeed import name_of, names_of, render_json, title_of
 from feed_publisher.domain.errors import FeedError
-from feed_publisher.domain.model import FeedDocument, FeedFormat, FeedItem
+from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem
 
 GENERATOR = "feed-publisher"
 TTL_MINUTES = 30
@@ -129,14 +129,14 @@ def render_atom(document: FeedDocument) -> bytes:
     feed.author({"name": feed.title()})  # RFC 4287 §4.1.1: for the entries that name nobody
     if document.icon:
         feed.icon(legal(document.icon))
-    return _filled(feed.atom_str(pretty=True), b"</feed>", [_atom_entry(item) for item in document.items])
+    return _filled(feed.atom_str(pretty=True), b"</feed>", [_pieces(item)[0] for item in document.items])
 
 
 def render_rss(document: FeedDocument) -> bytes:
     feed = _feed(document, FeedFormat.RSS)
     feed.ttl(TTL_MINUTES)
     feed.docs("")
-    return _filled(feed.rss_str(pretty=True), b"  </channel>", [_rss_item(item) for item in document.items])
+    return _filled(feed.rss_str(pretty=True), b"  </channel>", [_pieces(item)[1] for item in document.items])
 
 
 def _feed(document: FeedDocument, format: FeedFormat) -> Any:
@@ -171,34 +171,8 @@ def _more_links(document: FeedDocument, format: FeedFormat) -> list[dict[str, st
 
 
 @lru_cache(REMEMBERED)
-def _atom_entry(item: FeedItem) -> bytes:
-    entry = _entry(item)
-    if item.summary:
-        entry.summary(legal(item.summary), type="text")
-    for file in item.enclosures:
-        more = {"length": str(file.length)} if file.length else {}
-        more |= {"title": legal(file.title)} if file.title else {}
-        entry.link(href=legal(file.url), rel="enclosure", type=legal(file.type), **more)
-    if item.language:
-        entry.language = legal(item.language)
-    return _piece(entry.atom_entry(), _OF_ATOM, 1)
-
-
-@lru_cache(REMEMBERED)
-def _rss_item(item: FeedItem) -> bytes:
-    entry = _entry(item)
-    entry.register_extension("dc", DcEntryExtension)  # RSS's own author element wants an e-mail address
-    if item.summary:
-        entry.summary(escape(legal(item.summary), quote=False))  # RSS readers take a description for HTML
-    for file in item.enclosures[:1]:
-        entry.enclosure(legal(file.url), str(file.length), legal(file.type))
-    entry.dc.dc_creator(names_of(item))
-    if item.language:
-        entry.dc.dc_language(legal(item.language))
-    return _piece(entry.rss_entry(), _OF_RSS, 2)
-
-
-def _entry(item: FeedItem) -> Any:
+def _pieces(item: FeedItem) -> tuple[bytes, bytes]:
+    """The entry as it stands in Atom and in RSS. RSS comes first: what only it needs is replaced for Atom."""
     entry = _Entry()
     entry.id(legal(item.id))
     entry.title(title_of(item))  # an entry without one would cost the whole feed
@@ -211,7 +185,36 @@ def _entry(item: FeedItem) -> Any:
         entry.content(legal(item.content_html), type="html")
     entry.register_extension("media", _Media)
     entry.media.item = item
-    return entry
+    rss = _rss_item(entry, item)
+    return _atom_entry(entry, item), rss
+
+
+def _rss_item(entry: _Entry, item: FeedItem) -> bytes:
+    entry.register_extension("dc", DcEntryExtension, atom=False)  # RSS's own author element wants an e-mail address
+    entry.dc.dc_creator(names_of(item))
+    if item.language:
+        entry.dc.dc_language(legal(item.language))
+    if item.summary:
+        entry.summary(escape(legal(item.summary), quote=False))  # RSS readers take a description for HTML
+    for file in item.enclosures[:1]:
+        entry.enclosure(legal(file.url), str(file.length), legal(file.type))
+    return _piece(entry.rss_entry(), _OF_RSS, 2)
+
+
+def _atom_entry(entry: _Entry, item: FeedItem) -> bytes:
+    if item.summary:
+        entry.summary(legal(item.summary), type="text")
+    if item.enclosures:
+        entry.link([entry.link()[0], *map(_enclosure, item.enclosures)], replace=True)
+    if item.language:
+        entry.language = legal(item.language)
+    return _piece(entry.atom_entry(), _OF_ATOM, 1)
+
+
+def _enclosure(file: Enclosure) -> dict[str, str]:
+    link = {"href": legal(file.url), "rel": "enclosure", "type": legal(file.type)}
+    link |= {"length": str(file.length)} if file.length else {}
+    return link | ({"title": legal(file.title)} if file.title else {})
 
 
 def _piece(element: Any, namespaces: dict[str, str], level: int) -> bytes:

@@ -74,10 +74,14 @@ class FeedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The entries of a live document, newest first; ``older``: the number of the newest archive page, 0 for none."""
+    """The entries of a live document, newest first; ``older``: the number of the newest archive page, 0 for none.
+
+    ``overfull``: there are more, which are to be sealed.
+    """
 
     entries: tuple[Entry, ...]
     older: int
+    overfull: bool = False
 
 
 WriteFiles = Callable[[dict[str, FeedFile]], list[FeedFile]]

@@ -117,8 +117,10 @@ class Publisher:
 
     def _live(self, feed: Feed) -> dict[str, bytes]:
         """The bytes of a feed by path. Entries that are too many, or too large together, go into its archive."""
-        self.feeds.seal(feed, LIVE_MOST)
         live = self.feeds.live(feed)
+        if live.overfull:
+            self.feeds.seal(feed, LIVE_MOST)
+            live = self.feeds.live(feed)
         rendered = self._rendered(feed.slug, live_document(feed, live.entries, live.older, self.site, False))
         if len(live.entries) >= LIVE_LARGE and max(map(len, rendered.values())) > SIZE:
             self.feeds.seal(feed, LIVE_LARGE - 1)
@@ -232,7 +234,8 @@ class Publisher:
 
 def _last_modified(before: FeedFile | None, etag: str, now: datetime) -> datetime:
     """Whole seconds, at least one more per change; the same bytes written again keep theirs."""
-    now = (now - timedelta(seconds=1)).replace(microsecond=0)  # never later than the Date of the answer (RFC 9110 §8.8.2)
+    # Never later than the Date of the answer, which servers take once a second (RFC 9110 §8.8.2.1).
+    now = (now - timedelta(seconds=1)).replace(microsecond=0)
     if before is None:
         return now
     if before.etag == etag:

@@ -65,16 +65,11 @@ class SqlFeedStore:
         with self._database.read() as connection:
             newest = _newest_page(connection, feed.id)
             query = newest_first(above(places(_row(connection, feed.id)), _place(newest)))
-            # Without pages yet there may be many: the first of them are the live document all the same.
-            entries = _entries(connection, query.limit(LIVE_MOST))
-            return Live(entries=tuple(entries), older=newest.number if newest else 0)
+            entries = _entries(connection, query.limit(LIVE_MOST + 1))
+            older = newest.number if newest else 0
+            return Live(entries=tuple(entries[:LIVE_MOST]), older=older, overfull=len(entries) > LIVE_MOST)
 
     def seal(self, feed: Feed, most: int) -> None:
-        with self._database.read() as connection:
-            newest = _place(_newest_page(connection, feed.id))
-            query = above(places(_row(connection, feed.id)), newest).limit(most + 1)
-            if len(connection.execute(query).all()) <= most:
-                return
         with self._database.write() as connection:
             locked = _lock(connection, feed.id)
             if locked is None:
