@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,6 +19,8 @@ MAX_BYTES = 5_000_000
 JSON_FEED_VERSION = "https://jsonfeed.org/version/1.1"
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
+_ATOM_REQUIRED = tuple(f"{_ATOM}{name}" for name in ("id", "title", "updated"))
+_ATOM_DATES = tuple(f"{_ATOM}{name}" for name in ("updated", "published"))
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 # XML 1.0 §2.2: what is no Char, and what its note discourages: C1 controls and the noncharacters of every plane.
 _ILLEGAL = re.compile(
@@ -48,44 +50,57 @@ def check_feed(data: bytes, format: FeedFormat) -> None:
             _check_json(_parse_json(data))
 
 
+_Parts = Mapping[str, list[etree._Element]]
+"""The children of an element by their tags: each check would look through all of them again."""
+
+
+def _parts(element: etree._Element) -> _Parts:
+    parts: dict[str, list[etree._Element]] = {}
+    for child in element.iterchildren("*"):
+        parts.setdefault(child.tag, []).append(child)
+    return parts
+
+
 def _check_atom(feed: etree._Element) -> None:
     """RFC 4287 §4.1.1 and §4.1.2."""
     if feed.tag != f"{_ATOM}feed":
         raise FeedError(f"the document is not an Atom feed: its root is {feed.tag}")
-    _check_atom_parts(feed, "the feed")
-    entries = feed.findall(f"{_ATOM}entry")
-    for entry, where in _named(entries, f"{_ATOM}id"):
-        _check_atom_parts(entry, where)
-        if entry.find(f"{_ATOM}content") is None and not any(_alternates(entry)):
+    of_feed = _parts(feed)
+    _check_atom_parts(of_feed, "the feed")
+    has_author = _has_author(of_feed)
+    entries = [_parts(entry) for entry in of_feed.get(f"{_ATOM}entry", ())]
+    for parts, where in _named(entries, f"{_ATOM}id"):
+        _check_atom_parts(parts, where)
+        if f"{_ATOM}content" not in parts and not any(_alternates(parts)):
             raise FeedError(f"{where} has neither content nor an alternate link")
-        if not (_has_author(feed) or _has_author(entry)):
+        if not (has_author or _has_author(parts)):
             raise FeedError(f"{where} has no author, and the feed has none either")
-    if not entries and not _has_author(feed):
+    if not entries and not has_author:
         raise FeedError("the feed has no author")
-    _check_unique(_text(entry, f"{_ATOM}id") for entry in entries)
+    _check_unique(_text(parts, f"{_ATOM}id") for parts in entries)
 
 
-def _check_atom_parts(element: etree._Element, where: str) -> None:
+def _check_atom_parts(parts: _Parts, where: str) -> None:
     """What a feed and an entry have in common."""
-    for name in ("id", "title", "updated"):
-        _required(element, f"{_ATOM}{name}", where)
-    for name in ("updated", "published"):
-        for date in element.findall(f"{_ATOM}{name}"):
-            _check_rfc3339(date.text, f"{name} of {where}")
-    alternates = list(_alternates(element))
+    for tag in _ATOM_REQUIRED:
+        _required(parts, tag, where)
+    for tag in _ATOM_DATES:
+        for date in parts.get(tag, ()):
+            _check_rfc3339(date.text, f"{_name(tag)} of {where}")
+    alternates = list(_alternates(parts))
     if len(alternates) != len(set(alternates)):
         raise FeedError(f"{where} has two alternate links of the same type and language")
 
 
-def _alternates(element: etree._Element) -> Iterator[tuple[str | None, str | None]]:
+def _alternates(parts: _Parts) -> Iterator[tuple[str | None, str | None]]:
     """(type, hreflang) of each alternate link; a link without rel is one (RFC 4287 §4.2.7.2)."""
-    for link in element.findall(f"{_ATOM}link"):
+    for link in parts.get(f"{_ATOM}link", ()):
         if link.get("rel", "alternate") == "alternate":
             yield link.get("type"), link.get("hreflang")
 
 
-def _has_author(element: etree._Element) -> bool:
-    return any(_text(author, f"{_ATOM}name") for author in element.findall(f"{_ATOM}author"))
+def _has_author(parts: _Parts) -> bool:
+    return any((author.findtext(f"{_ATOM}name") or "").strip() for author in parts.get(f"{_ATOM}author", ()))
 
 
 def _check_rss(rss: etree._Element) -> None:
@@ -93,19 +108,19 @@ def _check_rss(rss: etree._Element) -> None:
     channels = rss.findall("channel")
     if rss.tag != "rss" or rss.get("version") != "2.0" or len(channels) != 1:
         raise FeedError("the document is not RSS 2.0 with one channel")
-    channel = channels[0]
+    channel = _parts(channels[0])
     for name in ("title", "link", "description"):
         _required(channel, name, "the channel")
-    for date in channel.findall("lastBuildDate"):
+    for date in channel.get("lastBuildDate", ()):
         _check_rfc822(date.text, "lastBuildDate of the channel")
-    items = channel.findall("item")
-    for item, where in _named(items, "guid"):
-        _required(item, "guid", where)
-        if not (_text(item, "title") or _text(item, "description")):
+    items = [_parts(item) for item in channel.get("item", ())]
+    for parts, where in _named(items, "guid"):
+        _required(parts, "guid", where)
+        if not (_text(parts, "title") or _text(parts, "description")):
             raise FeedError(f"{where} has neither title nor description")
-        for date in item.findall("pubDate"):
+        for date in parts.get("pubDate", ()):
             _check_rfc822(date.text, f"pubDate of {where}")
-    _check_unique(_text(item, "guid") for item in items)
+    _check_unique(_text(parts, "guid") for parts in items)
 
 
 def _check_json(feed: Any) -> None:
@@ -147,23 +162,27 @@ def _parse_json(data: bytes) -> Any:
         raise FeedError(f"the feed is not well-formed JSON in UTF-8: {error}") from error
 
 
-def _named(elements: list[etree._Element], id_tag: str) -> Iterator[tuple[etree._Element, str]]:
+def _named(elements: Sequence[_Parts], id_tag: str) -> Iterator[tuple[_Parts, str]]:
     """Each element with words for it: its place, and its id if it has one."""
-    for number, element in enumerate(elements, 1):
-        yield element, f"entry {number} {_text(element, id_tag)}".rstrip()
+    for number, parts in enumerate(elements, 1):
+        yield parts, f"entry {number} {_text(parts, id_tag)}".rstrip()
 
 
-def _text(element: etree._Element, tag: str) -> str:
-    return (element.findtext(tag) or "").strip()
+def _text(parts: _Parts, tag: str) -> str:
+    """Of the first child with this tag."""
+    return (parts[tag][0].text or "").strip() if tag in parts else ""
 
 
-def _required(element: etree._Element, tag: str, where: str) -> None:
+def _required(parts: _Parts, tag: str, where: str) -> None:
     """Exactly one, and not empty."""
-    name = etree.QName(tag).localname
-    if not _text(element, tag):
-        raise FeedError(f"{where} has no {name}")
-    if len(element.findall(tag)) > 1:
-        raise FeedError(f"{where} has more than one {name}")
+    if not _text(parts, tag):
+        raise FeedError(f"{where} has no {_name(tag)}")
+    if len(parts[tag]) > 1:
+        raise FeedError(f"{where} has more than one {_name(tag)}")
+
+
+def _name(tag: str) -> str:
+    return etree.QName(tag).localname
 
 
 def _is_filled(value: Any) -> bool:
