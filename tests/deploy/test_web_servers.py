@@ -112,6 +112,7 @@ def client(request: pytest.FixtureRequest, public: Path, program: int, tmp_path:
     name, port = str(request.param), free_port()
     path = needed(name)
     changes = {"127.0.0.1:8000": f"127.0.0.1:{program}", "/srv/my-site/public": str(public)}
+    changes["# With a WebSub hub (each feed names it too): "] = ""
     config = tmp_path / "config"
     config.write_text(replaced((DEPLOY / {"nginx": "nginx.conf", "caddy": "Caddyfile"}[name]).read_text(), changes))
     command = [path, *start[name](config.read_text(), port, tmp_path)]
@@ -146,7 +147,9 @@ def test_feeds_come_from_the_folder(client: httpx2.Client, public: Path) -> None
         assert answer.headers["cache-control"].startswith("public, max-age=1800")
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert 'rel="self"' in answer.headers["link"]
+        links = ", ".join(answer.headers.get_list("link"))
+        assert f'<http://mag.example/feeds/ships.{kind}>; rel="self"' in links
+        assert '<https://mag.example/hub>; rel="hub"' in links
     assert client.get("/feeds.opml").headers["content-type"] == "text/x-opml; charset=utf-8"
     assert client.get("/feeds/ships/1.atom").status_code == 200
 
