@@ -6,12 +6,14 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from starlette.testclient import TestClient
 from web_site import Site
 
 from feed_publisher.cli.group import cli
 from feed_publisher.ports.feeds import FeedUse
+from feed_publisher.web import feedcounts
 from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.site import build
 
@@ -58,6 +60,23 @@ def test_strange_programs_and_many_of_them_cost_little() -> None:
     for number in range(500):
         counts.note("feeds/all.atom", "192.0.2.1", b"Evil%d 9999999 subscribers" % number)
     assert use(counts)[1] < 2**31
+
+
+def test_there_is_an_end_to_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedcounts, "READERS_MOST", 10)
+    monkeypatch.setattr(feedcounts, "READERS_OF_ALL", 25)
+    today = [DAY]
+    counts = FeedCounts(lambda: today[0])
+
+    def seen() -> dict[str, tuple[int, int]]:
+        for feed in range(4):
+            for number in range(100):
+                counts.note(f"feeds/{feed}.atom", "192.0.2.1", b"Reader %d" % number)
+        return {found.path[6:7]: (found.polls, found.readers) for found in counts.drain()}
+
+    assert seen() == {"0": (100, 10), "1": (100, 10), "2": (100, 5), "3": (100, 0)}
+    today[0] += timedelta(days=1)
+    assert seen() == {"0": (100, 10), "1": (100, 10), "2": (100, 5), "3": (100, 0)}
 
 
 def test_the_operator_sees_how_many_follow_each_feed(site: Site) -> None:

@@ -18,7 +18,8 @@ _SUBSCRIBERS = re.compile(rb"(?<!\d)(\d{1,7})\s+(?:subscribers?|readers?)\b", re
 _FEED_ID = re.compile(rb"feed-?id[=:]\s*\w+", re.IGNORECASE)
 _NAME = re.compile(rb"[A-Za-z][\w.-]*")
 READERS_MOST = 20_000
-"""Hashes kept per feed and day; beyond that new readers are not told from known ones."""
+READERS_OF_ALL = 500_000
+"""Hashes kept per feed and day, and of all feeds (about 40 MB); beyond that new readers are not told from known ones."""
 
 SERVICES_MOST = 100
 FEEDS_MOST = 20_000
@@ -42,6 +43,7 @@ class FeedCounts:
         self._day = today()
         self._salt = secrets.token_bytes(16)
         self._feeds: dict[str, _Day] = {}
+        self._readers = 0
         self._left: list[FeedUse] = []
 
     def note(self, path: str, address: str, program: bytes) -> None:
@@ -54,14 +56,18 @@ class FeedCounts:
         feed.changed = True
         found = _SUBSCRIBERS.search(program)
         if found is None:
-            if len(feed.pollers) < READERS_MOST:
-                feed.pollers.add(hash((self._salt, address, program)))
+            self._add(feed, hash((self._salt, address, program)))
             return
         # Some services fetch one feed several times, for different ids of theirs; they say so.
         name = _NAME.match(program)
         service = (name[0] if name else b"") + b"".join(_FEED_ID.findall(program))
         if service in feed.services or len(feed.services) < SERVICES_MOST:
             feed.services[service] = max(feed.services.get(service, 0), int(found[1]))
+
+    def _add(self, feed: _Day, reader: int) -> None:
+        if reader not in feed.pollers and len(feed.pollers) < READERS_MOST and self._readers < READERS_OF_ALL:
+            feed.pollers.add(reader)
+            self._readers += 1
 
     def drain(self) -> list[FeedUse]:
         """What has changed since the last time; the numbers are those of the whole day so far."""
@@ -74,7 +80,7 @@ class FeedCounts:
         today = self._today()
         if today != self._day:
             self._left += self._changed()
-            self._day, self._salt, self._feeds = today, secrets.token_bytes(16), {}
+            self._day, self._salt, self._feeds, self._readers = today, secrets.token_bytes(16), {}, 0
 
     def _changed(self) -> list[FeedUse]:
         uses = []
