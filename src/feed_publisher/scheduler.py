@@ -46,6 +46,9 @@ FOLDERS_SHARE = 10
 LONGEST_REST = 10.0
 """Seconds after which even the largest folder is looked at again."""
 
+PUBLISH_PAUSE = 10.0
+"""Seconds without a try after nothing could be written: the disk is full, perhaps."""
+
 VISITS = 50
 """So many rounds of visits may be under way at the same time: they wait for slow servers, not for each other."""
 
@@ -68,6 +71,7 @@ class Scheduler:
         self._sending: SendRun | None = None
         self._relay_rests_until = 0.0
         self._folders_rest_until = 0.0
+        self._publishing_rests_until = 0.0
         self._fetcher: Fetcher | None = None
         self._caller: Caller | None = None
         self._calls_strangers: Caller | None = None
@@ -124,9 +128,15 @@ class Scheduler:
             self._folders_rest_until = time.monotonic() + (rest if rest > PICKUP_SECONDS else 0)
             self._tell(report)
             self._problems = _log_new(report.rejected, self._problems, logging.WARNING, "skipped %s")
+        if time.monotonic() >= self._publishing_rests_until:
+            await self._publish()
+
+    async def _publish(self) -> None:
         published = await asyncio.to_thread(self._app.publish, pages=PAGES)
         if published.written:
             log.info("wrote %d feed files", len(published.written))
+        elif published.problems:
+            self._publishing_rests_until = time.monotonic() + PUBLISH_PAUSE
         self._unpublished = _log_new(published.problems, self._unpublished, logging.ERROR, "feed not replaced: %s")
 
     async def visit(self) -> None:

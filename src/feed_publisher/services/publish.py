@@ -73,7 +73,8 @@ class Publisher:
             with self._alone(OUTLINE, report):
                 self._write_outline(report, now)
         if self.swept is None or now - self.swept >= SWEEP_EVERY:
-            self._sweep(now)
+            with self._alone("feeds", report):
+                self._sweep(now)
         return report
 
     def publish_one(self, slug: str, now: datetime) -> PublishReport:
@@ -213,10 +214,10 @@ class Publisher:
 
     def _sweep(self, now: datetime) -> None:
         """Remove what belongs to no feed any more: another machine has dropped it, or the program was stopped."""
+        self.swept = now
         paths = self.files.documents(now - SETTLED)
         for path in sorted(set(paths) - self.feeds.known(paths)):
             self.files.remove(path)
-        self.swept = now
 
     def _write_outline(self, report: PublishReport, now: datetime) -> None:
         """The list of the feeds that everybody may like, for importing them into a reader at once."""

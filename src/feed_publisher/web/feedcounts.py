@@ -19,7 +19,7 @@ _FEED_ID = re.compile(rb"feed-?id[=:]\s*\w+", re.IGNORECASE)
 _NAME = re.compile(rb"[A-Za-z][\w.-]*")
 READERS_MOST = 20_000
 READERS_OF_ALL = 500_000
-"""Hashes kept per feed and day, and of all feeds (about 40 MB); beyond that new readers are not told from known ones."""
+"""Hashes kept per feed and day, and of all feeds, about 40 MB; beyond that new readers are not told from known ones."""
 
 SERVICES_MOST = 100
 FEEDS_MOST = 20_000
