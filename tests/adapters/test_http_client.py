@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import random
-import shutil
 import socket
 import ssl
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from http_server import Act, HttpServer, after, drip, endless, hang, moved, raw, reply
+from programs import needed
 
 from feed_publisher.adapters.http.client import HttpFetcher
 from feed_publisher.adapters.http.exchange import Limits
@@ -526,8 +526,7 @@ async def test_what_is_private_is_neither_asked_nor_posted_to(site: HttpServer) 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Self-signed, for cms.example."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: no certificate to test with")
+    needed("openssl", "there is no certificate to test with")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=cms.example -addext subjectAltName=DNS:cms.example"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from faultsink import FaultSink, say
+from programs import needed
 
 from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.adapters.smtp.relay import Relay, Tls
@@ -32,8 +32,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Self-signed, for localhost."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: no certificate to test with")
+    needed("openssl", "there is no certificate to test with")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     command = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +17,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from programs import needed
 
 pytestmark = pytest.mark.browser
 
@@ -82,11 +81,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if shutil.which(CHROMIUM) is None:
-        if os.environ.get("CI") == "true":
-            raise RuntimeError(f"there is no {CHROMIUM}")
-        print(f"\n*** NO CHROMIUM: the tests in a browser are skipped; install {CHROMIUM} ***")
-        pytest.skip(f"no {CHROMIUM}")
+    needed(CHROMIUM, "pages are not tried in a browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield browser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -18,6 +17,7 @@ import brotli
 import httpx2
 import pytest
 from flow.flow_site import Site, listing
+from programs import needed
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy"
 NGINX = """
@@ -29,16 +29,6 @@ http {{
   {config}
 }}
 """
-
-
-def needed(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            raise RuntimeError(f"{name} is missing")
-        print(f"\n*** NO {name.upper()}: its example is not tested ***")
-        pytest.skip(f"no {name}")
-    return found
 
 
 def free_port() -> int:
@@ -110,7 +100,7 @@ def replaced(text: str, changes: dict[str, str]) -> str:
 def client(request: pytest.FixtureRequest, public: Path, program: int, tmp_path: Path) -> Iterator[httpx2.Client]:
     start: dict[str, Callable[[str, int, Path], list[str]]] = {"nginx": nginx_command, "caddy": caddy_command}
     name, port = str(request.param), free_port()
-    path = needed(name)
+    path = needed(name, "its example is not tested")
     changes = {"127.0.0.1:8000": f"127.0.0.1:{program}", "/srv/my-site/public": str(public)}
     changes["# With a WebSub hub (each feed names it too): "] = ""
     config = tmp_path / "config"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import feedparser_sgmllib
 import httpx2
 import pytest
 from flow.websub_world import Press, press
+from programs import needed
 from reader import make_reader
 
 # reader vendors a feedparser that imports sgmllib (see tests/compose/test_feeds.py).
@@ -55,12 +55,7 @@ def rich(found: list[Any]) -> Any:
 
 @pytest.mark.parametrize("name", ["all.atom", "all.rss", "ships.atom", "authors/ann-lee.rss", "lights+ships.atom"])
 def test_newsboat(site: Press, tmp_path: Path, name: str) -> None:
-    newsboat = shutil.which("newsboat")
-    if newsboat is None:
-        if os.environ.get("CI") == "true":
-            raise RuntimeError("newsboat is missing")
-        print("\n*** NO NEWSBOAT: feeds are not tried in it ***")
-        pytest.skip("no newsboat")
+    newsboat = needed("newsboat", "feeds are not tried in it")
     (tmp_path / "urls").write_text(f"{site.base}/feeds/{name}\n")
     (tmp_path / "config").write_text("")
     cache = tmp_path / "cache.db"
