@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -102,7 +102,10 @@ class FeedStore(Protocol):
         ...
 
     def live(self, feed: Feed) -> Live: ...
-    def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]: ...
+    def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
+        """Of one feed, or of all but some."""
+        ...
+
     def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]: ...
     def of_page(self, page: FeedPage, limit: int) -> list[Entry]: ...
     def part(self, page: FeedPage) -> None:

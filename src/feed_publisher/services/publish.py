@@ -33,17 +33,21 @@ SETTLED = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class PublishReport:
-    """Paths under ``public/`` that were written, how many files stayed, and feeds that would not be valid."""
+    """Paths under ``public/`` that were written, how many files stayed, and what is wrong.
+
+    ``stuck``: feeds of which a file cannot be written now.
+    """
 
     written: list[str] = field(default_factory=list)
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Publisher:
     """Keeps one process's ``public/`` as the database says it is. ``seen``: up to when the files are known to be right;
-    None at first, when all are looked at. ``swept``: when it was last looked for files that belong to no feed.
+    None when all are to be looked at. ``swept``: when that was last so, and files that belong to no feed were removed.
     """
 
     feeds: FeedStore
@@ -54,6 +58,7 @@ class Publisher:
     outline: RenderOutline
     seen: datetime | None = None
     swept: datetime | None = None
+    outline_due: bool = True
 
     def publish(self, now: datetime, every: bool = False, pages: int | None = None) -> PublishReport:
         """Write the dirty feeds (or every feed) and at most so many archive pages.
@@ -61,18 +66,22 @@ class Publisher:
         One that would not validate keeps its last good files, and one that cannot be written holds up no other.
         """
         report = PublishReport()
-        anew = self.feeds.depend_on(self.site.fingerprint) or every or self.seen is None
+        self.outline_due |= self.feeds.depend_on(self.site.fingerprint) or every
+        sweeping = self.swept is None or now - self.swept >= SWEEP_EVERY
+        if sweeping:
+            self.seen = None
         if every:
             self.feeds.all_dirty()
         for feed in self.feeds.dirty():
             with self._alone(feed.slug, report):
-                anew = self._publish(feed, report, now) or anew
+                self.outline_due |= self._publish(feed, report, now)
         self._publish_pages(pages, report, now)
         self._bring_in(report, now)
-        if anew:
+        if self.outline_due:
             with self._alone(OUTLINE, report):
                 self._write_outline(report, now)
-        if self.swept is None or now - self.swept >= SWEEP_EVERY:
+                self.outline_due = False
+        if sweeping:
             with self._alone("feeds", report):
                 self._sweep(now)
         return report
@@ -99,6 +108,7 @@ class Publisher:
             yield
         except FileError as error:
             report.problems.append(Problem(where=name, reason=str(error)))
+            report.stuck.add(name)
 
     # --- live documents
 
@@ -130,27 +140,29 @@ class Publisher:
         if feed.both_forms:
             other = live_document(feed, live.entries, live.older, self.site, True)
             rendered |= self._rendered(f"{feed.slug}.{self.site.other_form}", other)
-        return rendered
+        return self._checked(rendered)
 
     def _rendered(self, name: str, document: FeedDocument) -> dict[str, bytes]:
-        """Raises FeedError when any format would not be valid."""
-        rendered = {path: (format, self.render(document, format)) for format, path in feed_paths(name).items()}
-        for format, data in rendered.values():
-            self.check(data, format)
-        return {path: data for path, (_, data) in rendered.items()}
+        """The bytes of a document by path."""
+        return {path: self.render(document, format) for format, path in feed_paths(name).items()}
+
+    def _checked(self, rendered: dict[str, bytes]) -> dict[str, bytes]:
+        """Raises FeedError when any of them would not be valid."""
+        for path, data in rendered.items():
+            self.check(data, FeedFormat(path.rpartition(".")[2]))
+        return rendered
 
     # --- archive pages
 
     def _publish_pages(self, most: int | None, report: PublishReport, now: datetime) -> None:
         left = most
         while left is None or left > 0:
-            pages = self.feeds.dirty_pages(PAGES if left is None else min(PAGES, left))
-            troubles = len(report.problems)
+            pages = self.feeds.dirty_pages(PAGES if left is None else min(PAGES, left), without=report.stuck)
             for page in pages:
                 with self._alone(page.feed.slug, report):
                     self._publish_page(page, report, now)
-            if len(pages) < PAGES or len(report.problems) > troubles:
-                return  # those that cannot be written would come again and again
+            if not pages:
+                return
             left = None if left is None else left - len(pages)
 
     def _publish_page(self, page: FeedPage, report: PublishReport, now: datetime) -> None:
@@ -160,7 +172,7 @@ class Publisher:
             return
         name = f"{page.feed.slug}/{page.number}"
         try:
-            rendered = self._rendered(name, page_document(page, entries, self.site))
+            rendered = self._checked(self._rendered(name, page_document(page, entries, self.site)))
         except FeedError as error:
             self.feeds.refuse(page.feed, str(error), page)
             report.problems.append(Problem(where=f"feeds/{name}", reason=str(error)))
@@ -188,7 +200,8 @@ class Publisher:
         return not known
 
     def _is_out(self, path: str, packed: Packed, known: FeedFile | None) -> bool:
-        return known is not None and known.etag == packed.etag and self.files.matches(path, packed.plain)
+        is_known = known is not None and known.etag == packed.etag and self.files.is_out(path, known.last_modified)
+        return is_known and self.files.matches(path, packed.plain)
 
     def _write(self, path: str, packed: Packed, before: FeedFile | None, version: int, now: datetime) -> FeedFile:
         modified = _last_modified(before, packed.etag, now)
@@ -197,12 +210,16 @@ class Publisher:
 
     def _bring_in(self, report: PublishReport, now: datetime) -> None:
         """Write the files that another process has published, or that somebody has deleted."""
+        troubles = len(report.problems)
         for slug, files in self.feeds.out_since(self.seen).items():
             wrong = {file.path for file in files if not self.files.is_out(file.path, file.last_modified)}
             if wrong:
+                self.outline_due = True
                 with self._alone(slug, report):
                     self._restore(slug, wrong, report, now)
-        self.seen = now - timedelta(minutes=1)  # clocks of other machines may differ a little
+        if len(report.problems) == troubles:
+            # Clocks of other machines may differ a little; what was long under way there is found by the next sweep.
+            self.seen = now - timedelta(minutes=1)
 
     def _restore(self, slug: str, wrong: set[str], report: PublishReport, now: datetime) -> None:
         numbers = {number for path in wrong if (number := page_number(path, slug))}

@@ -127,6 +127,8 @@ class FeedFront:
             return _small(503, b"This feed cannot be made now. Please ask again.\n", [(b"retry-after", b"10")])
         answer = self.answer(path, method, asked, asker)
         if answer[0] == HTTPStatus.NOT_FOUND:
+            if made and not name["page"]:  # it would not be valid, and the operator is told why
+                return _small(503, b"This feed cannot be made now. Please ask again.\n", [(b"retry-after", b"600")])
             self._remember_unknown(key, MISSING_FOR if made else UNKNOWN_FOR)
         return answer
 

@@ -19,7 +19,7 @@ Credits = Sequence[tuple[int, tuple[str, ...]]]
 
 
 class SqlAuthorStore:
-    """ports.AuthorStore on SQL."""
+    """Who has written, and what."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

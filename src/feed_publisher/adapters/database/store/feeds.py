@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, delete, func, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
@@ -36,6 +36,7 @@ from feed_publisher.domain.model import Entry
 from feed_publisher.ports.feeds import Feed, FeedFile, FeedPage, Live, WriteFiles
 
 _SETTINGS = "feed settings"
+_PAGE = "page "
 _LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED)
 
 
@@ -79,10 +80,11 @@ class SqlFeedStore:
             rows = [(row.published, row.entry_id) for row in connection.execute(query)]
             _add_pages(connection, feed.id, _ends(rows, page_sizes(len(rows), most)))
 
-    def dirty_pages(self, limit: int, feed: str | None = None) -> list[FeedPage]:
+    def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
         """Newest first: readers walk back from the live document."""
-        of_feed = [] if feed is None else [feed_table.c.slug == feed]
-        return self._pages(and_(feed_page.c.dirty.is_(True), *of_feed), limit)
+        of_feed = [feed_table.c.slug.not_in(without)] if feed is None else [feed_table.c.slug == feed]
+        there = feed_table.c.kind != FeedKind.GONE
+        return self._pages(and_(feed_page.c.dirty.is_(True), there, *of_feed), limit)
 
     def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]:
         return [
@@ -144,15 +146,24 @@ class SqlFeedStore:
         with self._database.write() as connection:
             locked = _lock(connection, feed.id)
             out = _files(connection, feed_file.c.path.in_(paths))
-            if locked is None or any(file.version > feed.version for file in out.values()):
+            if locked is None or locked.kind == FeedKind.GONE:
+                return False
+            if any(file.version > feed.version for file in out.values()):
                 return False
             for file in write(out):
                 _store_file(connection, feed, file, known=file.path in out)
+            this = feed_table.c.id == feed.id
             if page is not None:
                 _clean_page(connection, page)
-            else:
-                values = {"dirty": locked.version != feed.version, "problem": ""}
-                connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(values))
+                mended = feed_table.c.problem.startswith(_of_page(page))
+                connection.execute(update(feed_table).where(this, mended).values(problem=""))
+                return True
+            _forget_other_forms(connection, feed, paths)
+            of_a_page = feed_table.c.problem.startswith(_PAGE)
+            problem = case((of_a_page, feed_table.c.problem), else_="")
+            connection.execute(
+                update(feed_table).where(this).values(dirty=locked.version != feed.version, problem=problem)
+            )
             return True
 
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
@@ -161,7 +172,8 @@ class SqlFeedStore:
             _lock(connection, feed.id)
             if page is not None:
                 _clean_page(connection, page)
-                connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(problem=problem))
+                values = {"problem": f"{_of_page(page)}{problem}"}
+                connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(values))
                 return
             mine = (feed_table.c.id == feed.id) & (feed_table.c.version == feed.version)
             connection.execute(update(feed_table).where(mine).values(dirty=False, problem=problem))
@@ -266,6 +278,11 @@ def _place(page: Row[Any] | None) -> Place | None:
     return (page.published, page.entry_id) if page is not None else None
 
 
+def _of_page(page: FeedPage) -> str:
+    """How the problem of an archive page begins."""
+    return f"{_PAGE}{page.number}: "
+
+
 def _is_page(page: FeedPage) -> Any:
     return (feed_page.c.feed_id == page.feed.id) & (feed_page.c.number == page.number)
 
@@ -332,6 +349,13 @@ def _files(connection: Connection, condition: Any) -> dict[str, FeedFile]:
 
 def _file(row: Row[Any]) -> FeedFile:
     return FeedFile(path=row.path, version=row.version, etag=row.etag, last_modified=row.last_modified)
+
+
+def _forget_other_forms(connection: Connection, feed: Feed, paths: Sequence[str]) -> None:
+    """Live documents in a form that the feed has no more; the next sweep removes the files."""
+    pages = feed_file.c.path.startswith(f"feeds/{feed.slug}/", autoescape=True)
+    left = (feed_file.c.feed_id == feed.id) & ~pages & feed_file.c.path.not_in(paths)
+    connection.execute(delete(feed_file).where(left))
 
 
 def _store_file(connection: Connection, feed: Feed, file: FeedFile, known: bool) -> None:

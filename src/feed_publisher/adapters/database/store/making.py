@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, delete, exists, func, select, update
 from feed_publisher.adapters.database.schema import (
     author,
     entry,
+    entry_author,
     feed,
     feed_file,
     feed_page,
@@ -25,7 +26,7 @@ from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.adapters.database.store.members import lock_feeds
 from feed_publisher.domain.archive import FeedKind, fits_together
 from feed_publisher.domain.errors import ConfigError
-from feed_publisher.domain.model import FeedFormat
+from feed_publisher.domain.model import EntryState, FeedFormat
 
 COMBINED_MOST = 1000
 """Feeds of several topics that strangers can have made; those that nobody asks for make room."""
@@ -73,10 +74,16 @@ def _plan(connection: Connection, slug: str) -> _Plan | None:
     if "+" in slug:
         return _combined(connection, slug)
     if group == "authors":
-        number = connection.execute(select(author.c.id).where(author.c.slug == name)).scalar()
+        public = exists().where(
+            entry_author.c.author_id == author.c.id,
+            entry.c.id == entry_author.c.entry_id,
+            entry.c.state == EntryState.PUBLIC,
+        )
+        number = connection.execute(select(author.c.id).where(author.c.slug == name, public)).scalar()
         return None if number is None else _Plan({"kind": FeedKind.AUTHOR, "author_id": number})
     if group == "lang" and name:
-        known = connection.execute(select(entry.c.id).where(entry.c.lang == name).limit(1)).first()
+        written = select(entry.c.id).where(entry.c.lang == name, entry.c.state == EntryState.PUBLIC)
+        known = connection.execute(written.limit(1)).first()
         return None if known is None else _Plan({"kind": FeedKind.LANGUAGE, "lang": name})
     return None
 
@@ -92,10 +99,14 @@ def _combined(connection: Connection, slug: str) -> _Plan | None:
     if connection.execute(count).scalar_one() >= COMBINED_MOST:
         return None
     title = " + ".join(row.title for row in rows)[:500]
+    values = {"kind": FeedKind.COMBINED, "title": title, "atom_id": _lasting_id(connection, slug)}
+    return _Plan(values, [row.id for row in rows])
+
+
+def _lasting_id(connection: Connection, slug: str) -> str:
+    """The same whenever the feed is made: one that was dropped or taken out may come again."""
     all_id = connection.execute(select(feed.c.atom_id).where(feed.c.slug == FeedKind.ALL)).scalar_one()
-    # The same whenever it is made: one that was dropped may be asked for again.
-    atom_id = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{all_id}#{slug}')}"
-    return _Plan({"kind": FeedKind.COMBINED, "title": title, "atom_id": atom_id}, [row.id for row in rows])
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{all_id}#{slug}')}"
 
 
 def put_feed(connection: Connection, now: datetime, **values: Any) -> bool:
@@ -143,28 +154,44 @@ def drop_unused(connection: Connection, since: date, now: datetime) -> None:
     if numbers:
         lock_feeds(connection)
         gone = update(feed).where(feed.c.id.in_(numbers), feed.c.kind == FeedKind.COMBINED)
-        connection.execute(gone.values(kind=FeedKind.GONE, dirty=True))
+        connection.execute(gone.values(kind=FeedKind.GONE, dirty=True, version=feed.c.version + 1))
 
 
 def is_declared(connection: Connection, named: Named) -> bool:
     """Whether the named feeds are just these, with all of their topics that there are by now."""
-    rows = connection.execute(select(feed).where(feed.c.kind == FeedKind.NAMED)).all()
-    known = {row.slug: (row.title, _topics(connection, row.id)) for row in rows}
+    known = _named(connection)
     return known == {slug: (title, set(_numbers(connection, topics))) for slug, title, topics in named}
 
 
 def declare_feeds(connection: Connection, named: Named, now: datetime) -> None:
     """Make the named feeds just these; those that the configuration no longer has are to be removed."""
     lock_feeds(connection)
-    known = {row.slug for row in connection.execute(select(feed).where(feed.c.kind == FeedKind.NAMED))}
+    known = _named(connection)
     for slug, title, topics in named:
-        if slug not in known and not put_feed(connection, now, slug=slug, kind=FeedKind.NAMED, title=title):
-            raise ConfigError(f"two feeds cannot have the address {slug!r}; choose another slug", "feeds")
-        values = {"title": title, "dirty": True, "version": feed.c.version + 1}
-        connection.execute(update(feed).where(feed.c.slug == slug).values(values))
-        _set_topics(connection, slug, _numbers(connection, topics))
-    gone = update(feed).where(feed.c.slug.in_(known - {slug for slug, _, _ in named}))
+        numbers = _numbers(connection, topics)
+        if known.get(slug) != (title, set(numbers)):
+            _declare(connection, now, slug, title, numbers)
+    gone = update(feed).where(feed.c.slug.in_(known.keys() - {slug for slug, _, _ in named}))
     connection.execute(gone.values(kind=FeedKind.GONE, dirty=True, version=feed.c.version + 1))
+
+
+def _named(connection: Connection) -> dict[str, tuple[str, set[int]]]:
+    rows = connection.execute(select(feed).where(feed.c.kind == FeedKind.NAMED)).all()
+    return {row.slug: (row.title, _topics(connection, row.id)) for row in rows}
+
+
+def _declare(connection: Connection, now: datetime, slug: str, title: str, topics: Sequence[int]) -> None:
+    """A named feed with other articles, or another name, than before: its archive is another one, too."""
+    here = (feed.c.slug == slug) & (feed.c.kind == FeedKind.NAMED)
+    if connection.execute(select(feed.c.id).where(here)).first() is None:
+        values = {"kind": FeedKind.NAMED, "title": title, "atom_id": _lasting_id(connection, slug)}
+        if not put_feed(connection, now, slug=slug, **values):
+            raise ConfigError(f"two feeds cannot have the address {slug!r}; choose another slug", "feeds")
+    changed = {"title": title, "dirty": True, "version": feed.c.version + 1}
+    connection.execute(update(feed).where(here).values(changed))
+    pages = update(feed_page).where(feed_page.c.feed_id.in_(select(feed.c.id).where(here)))
+    connection.execute(pages.values(dirty=True, version=feed_page.c.version + 1))
+    _set_topics(connection, slug, topics)
 
 
 def _numbers(connection: Connection, topics: Sequence[str]) -> list[int]:
