@@ -113,6 +113,21 @@ def test_an_ended_topic_says_so_and_is_gone_after_a_month(site: Site) -> None:
         assert "expired" not in client.get("/feeds/ships.json").json()
 
 
+def test_an_ended_topic_is_not_offered_any_more(site: Site) -> None:
+    with browsing(site) as client:
+        assert 'value="ships"' in client.get("/follow").text
+        assert "/feeds/ships.atom" in client.get("/topics/ships").text
+    site.configure(digest=f"{SHIPS}ended = true\n")
+    with browsing(site) as client:
+        page = client.get("/topics/ships")
+        assert "This topic has ended" in page.text
+        assert "Ferry" in page.text
+        assert "/feeds/ships" not in page.text
+        assert 'value="ships"' not in client.get("/follow").text
+        assert 'value="birds"' in client.get("/follow").text
+        assert client.get("/follow?topic=ships").status_code == 404
+
+
 def test_the_addresses_of_an_older_system_lead_to_our_feeds(site: Site) -> None:
     site.configure(
         site='old_feeds = ["/feed/", "/atom.xml"]\n',

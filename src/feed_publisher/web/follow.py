@@ -82,7 +82,12 @@ class FollowPages:
         return self._pages.page(
             request,
             "topic",
-            topic={"title": topic.title, "url": f"{self._pages.absolute}/topics/{slug}"},
+            topic={
+                "title": topic.title,
+                "url": f"{self._pages.absolute}/topics/{slug}",
+                "ended": slug in self._app.topics.ended(),
+            },
+            others_url=f"{self._pages.base}/follow",
             follow=self._follow_view(request, slug, topic.title),
             digests=self._pages.digests(slug),
             entries=self._pages.entry_lines(entries),
@@ -111,7 +116,7 @@ class FollowPages:
         return await run_in_threadpool(self._follow, request)
 
     def _follow(self, request: Request) -> Response:
-        topics = self._app.topics.all()
+        topics = self._app.topics.open()
         chosen = set(request.query_params.getlist("topic"))
         found = sorted((topic for topic in topics if topic.slug in chosen), key=lambda topic: topic.slug)
         status, trouble = _trouble(len(chosen), [topic.slug for topic in found])

@@ -38,6 +38,11 @@ class SqlTopicStore:
             rows = connection.execute(select(topic.c.slug, topic.c.title).order_by(topic.c.id))
             return [TopicRef(slug=row.slug, title=row.title) for row in rows]
 
+    def open(self) -> list[TopicRef]:
+        """Those that have not ended."""
+        over = self.ended()
+        return [each for each in self.all() if each.slug not in over]
+
     def get(self, slug: str) -> TopicRef | None:
         with self._database.read() as connection:
             row = connection.execute(select(topic.c.slug, topic.c.title).where(topic.c.slug == slug)).first()
