@@ -107,6 +107,10 @@ def test_an_ended_topic_says_so_and_is_gone_after_a_month(site: Site) -> None:
     with browsing(site) as client:
         for name in ("ships.atom", "ships.summary.rss", "ships/1.json"):
             assert client.get(f"/feeds/{name}").status_code == 410
+        assert not list(site.feed("").glob("ships*")), "so that no web server sends them"
+        with site.open() as app:
+            app.publish(every=True)
+        assert not list(site.feed("").glob("ships*"))
         assert client.get("/feeds/birds.atom").status_code == 200
     site.configure(digest=SHIPS)
     with browsing(site) as client:

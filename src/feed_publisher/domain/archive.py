@@ -8,6 +8,7 @@ hold each entry exactly once, wherever an entry that comes late belongs.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -38,6 +39,9 @@ PAGE_MOST = 60
 
 TOPICS_MOST = 8
 """Topics of one combined feed."""
+
+GONE_AFTER = timedelta(days=30)
+"""For so long the feed of an ended topic says so itself; then its files are removed, and it is answered 410."""
 
 COMBINED_LONGEST = 230
 """Characters of its address: a file's name has 255 bytes, and form, extension and coding follow."""

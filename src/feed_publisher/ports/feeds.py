@@ -122,6 +122,14 @@ class FeedStore(Protocol):
         """Forget a feed that is gone; the paths of its files."""
         ...
 
+    def over(self, since: datetime) -> list[Feed]:
+        """Feeds of topics that have ended by then, with files that are still out."""
+        ...
+
+    def clear(self, feed: Feed) -> list[str]:
+        """Nothing of a feed is out any more; the paths of its files."""
+        ...
+
     def all_dirty(self) -> None: ...
     def known(self, paths: Sequence[str]) -> set[str]:
         """Those of them that belong to a feed."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from feed_publisher.compose.packing import Packed
-from feed_publisher.domain.archive import LIVE_LARGE, LIVE_MOST, PAGE_MOST, FeedKind
+from feed_publisher.domain.archive import GONE_AFTER, LIVE_LARGE, LIVE_MOST, PAGE_MOST, FeedKind
 from feed_publisher.domain.errors import FeedError, FileError
 from feed_publisher.domain.model import FeedDocument, FeedFormat, Problem
 from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderFeed, RenderOutline
@@ -114,8 +114,8 @@ class Publisher:
 
     def _publish(self, feed: Feed, report: PublishReport, now: datetime) -> bool:
         """Whether the list of feeds has changed."""
-        if feed.kind is FeedKind.GONE:
-            for path in self.feeds.drop(feed):
+        if feed.kind is FeedKind.GONE or _is_over(feed, now):
+            for path in self.feeds.drop(feed) if feed.kind is FeedKind.GONE else self.feeds.clear(feed):
                 self.files.remove(path)
             return True
         try:
@@ -232,6 +232,8 @@ class Publisher:
     def _sweep(self, now: datetime) -> None:
         """Remove what belongs to no feed any more: another machine has dropped it, or the program was stopped."""
         self.swept = now
+        for feed in self.feeds.over(now - GONE_AFTER):
+            self._publish(feed, PublishReport(), now)
         paths = self.files.documents(now - SETTLED)
         for path in sorted(set(paths) - self.feeds.known(paths)):
             self.files.remove(path)
@@ -248,6 +250,11 @@ class Publisher:
         else:
             self.files.write(OUTLINE, Packed(data), now.replace(microsecond=0))
             report.written.append(OUTLINE)
+
+
+def _is_over(feed: Feed, now: datetime) -> bool:
+    """Its topic has ended so long ago that whoever follows it knows."""
+    return feed.ended_at is not None and now >= feed.ended_at + GONE_AFTER
 
 
 def _last_modified(before: FeedFile | None, etag: str, now: datetime) -> datetime:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import timedelta
 
 from feed_publisher.app import App
-
-GONE_AFTER = timedelta(days=30)
-"""For so long the feed of an ended topic says so itself; then it is answered 410."""
+from feed_publisher.domain.archive import GONE_AFTER
 
 _ADDRESS = re.compile(r"/(?:topics/([a-z0-9-]+)|feeds/([a-z0-9+-]+)((?:[./].*)?\.(?:atom|rss|json)))")
 

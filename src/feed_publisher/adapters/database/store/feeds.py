@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
@@ -187,6 +187,21 @@ class SqlFeedStore:
             for table in (feed_file, feed_page, feed_topic):
                 connection.execute(delete(table).where(table.c.feed_id == feed.id))
             connection.execute(delete(feed_table).where(feed_table.c.id == feed.id))
+            return paths
+
+    def over(self, since: datetime) -> list[Feed]:
+        is_out = exists().where(feed_file.c.feed_id == feed_table.c.id)
+        return self._feeds((topic.c.ended_at <= since) & is_out)
+
+    def clear(self, feed: Feed) -> list[str]:
+        with self._database.write() as connection:
+            _lock(connection, feed.id)
+            mine = feed_file.c.feed_id == feed.id
+            paths = list(_files(connection, mine))
+            connection.execute(delete(feed_file).where(mine))
+            same = (feed_table.c.id == feed.id) & (feed_table.c.version == feed.version)
+            connection.execute(update(feed_table).where(same).values(dirty=False, problem=""))
+            connection.execute(update(feed_page).where(feed_page.c.feed_id == feed.id).values(dirty=False))
             return paths
 
     def problems(self) -> dict[str, str]:
