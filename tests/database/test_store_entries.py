@@ -587,7 +587,7 @@ def test_files_are_replaced_only_by_a_higher_version(world: World) -> None:
         raise AssertionError("an older version was written over a newer one")
 
     assert world.feeds.replace(old, ["news.atom"], must_not_write) is False
-    assert world.feeds.files(new.id) == {"news.atom": file}
+    assert world.feeds.out(["news.atom"]) == {"news.atom": file}
 
 
 def test_a_feed_that_changed_while_it_was_written_stays_dirty(world: World) -> None:
@@ -609,7 +609,7 @@ def test_when_writing_fails_the_row_stays_as_it_was(world: World) -> None:
     with pytest.raises(OSError, match="disk full"):
         world.feeds.replace(feed, ["news.atom"], fails)
     assert world.feeds.dirty() == [feed]
-    assert world.feeds.files(feed.id) == {}
+    assert world.feeds.out(["news.atom"]) == {}
 
 
 def test_a_refused_feed_says_why_until_it_is_right(world: World) -> None:

@@ -17,12 +17,15 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from starlette.testclient import TestClient
+
 from feed_publisher.app import App
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.parse.subscribers import read_subscribers
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.send import SendReport
+from feed_publisher.web.site import build
 
 MONDAY = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -68,6 +71,14 @@ class Site:
     def open(self) -> Iterator[App]:
         with App(self.folder, self.overrides, clock=lambda: self.now) as app:
             yield app
+
+    @contextmanager
+    def browsing(self) -> Iterator[TestClient]:
+        """Everything published, then asked over HTTP."""
+        with self.open() as app:
+            app.publish()
+            with TestClient(build(app), follow_redirects=False) as client:
+                yield client
 
     # --- articles
 

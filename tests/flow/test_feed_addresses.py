@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flow.flow_site import DAY, Site
-from starlette.testclient import TestClient
-
-from feed_publisher.web.site import build
 
 SHIPS = '[[topics]]\nslug = "ships"\ntitle = "Ships"\n'
 ARTICLES = [
@@ -30,15 +25,6 @@ def site(tmp_path: Path) -> Site:
     return site
 
 
-@contextmanager
-def browsing(site: Site) -> Iterator[TestClient]:
-    """Everything published, then asked over HTTP."""
-    with site.open() as app:
-        app.publish()
-        with TestClient(build(app), follow_redirects=False) as client:
-            yield client
-
-
 def ids(feed: dict[str, list[dict[str, str]]]) -> list[str]:
     return [item["id"] for item in feed["items"]]
 
@@ -54,7 +40,7 @@ def ids(feed: dict[str, list[dict[str, str]]]) -> list[str]:
     ],
 )
 def test_a_feed_is_made_when_it_is_first_asked_for(site: Site, address: str, titles: list[str]) -> None:
-    with browsing(site) as client:
+    with site.browsing() as client:
         first = client.get(address)
         assert first.status_code == 200
         assert [item["title"] for item in first.json()["items"]] == titles
@@ -64,7 +50,7 @@ def test_a_feed_is_made_when_it_is_first_asked_for(site: Site, address: str, tit
 
 @pytest.mark.parametrize("address", ["authors/nobody", "birds+nothing", "lang/xx", "nothing.summary", "ships/7"])
 def test_what_would_hold_nothing_is_not_made_and_not_asked_again(site: Site, address: str) -> None:
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert client.get(f"/feeds/{address}.atom").status_code == 404
         before = site.sql("SELECT count(*) FROM feed")
         site.sql("ALTER TABLE feed RENAME TO away")  # whoever asks the database now fails
@@ -74,7 +60,7 @@ def test_what_would_hold_nothing_is_not_made_and_not_asked_again(site: Site, add
 
 
 def test_a_renamed_topic_keeps_its_ids_and_its_old_addresses_lead_on(site: Site) -> None:
-    with browsing(site) as client:
+    with site.browsing() as client:
         before = client.get("/feeds/ships.json").json()
         assert client.get("/feeds/birds+ships.atom").status_code == 200
     site.now += DAY
@@ -82,7 +68,7 @@ def test_a_renamed_topic_keeps_its_ids_and_its_old_addresses_lead_on(site: Site)
     site.write("b.json", json.dumps([ARTICLES[0] | {"id": "3", "title": "Barge"}]))
     site.pickup()
     for _ in range(2):  # for ever, also when the configuration has forgotten
-        with browsing(site) as client:
+        with site.browsing() as client:
             moved = client.get("/feeds/ships.atom")
             assert (moved.status_code, moved.headers["location"]) == (301, "http://127.0.0.1:8000/feeds/vessels.atom")
             after = client.get("/feeds/vessels.json").json()
@@ -98,13 +84,13 @@ def test_a_renamed_topic_keeps_its_ids_and_its_old_addresses_lead_on(site: Site)
 
 def test_an_ended_topic_says_so_and_is_gone_after_a_month(site: Site) -> None:
     site.configure(digest=f"{SHIPS}ended = true\n")
-    with browsing(site) as client:
+    with site.browsing() as client:
         feed = client.get("/feeds/ships.json").json()
         assert feed["expired"] is True
         assert [item["title"] for item in feed["items"]] == ["“Ships” has ended", "Ferry"]
         assert "ships" not in client.get("/feeds.opml").text
     site.now += timedelta(days=31)
-    with browsing(site) as client:
+    with site.browsing() as client:
         for name in ("ships.atom", "ships.summary.rss", "ships/1.json"):
             assert client.get(f"/feeds/{name}").status_code == 410
         assert not list(site.feed("").glob("ships*")), "so that no web server sends them"
@@ -113,16 +99,16 @@ def test_an_ended_topic_says_so_and_is_gone_after_a_month(site: Site) -> None:
         assert not list(site.feed("").glob("ships*"))
         assert client.get("/feeds/birds.atom").status_code == 200
     site.configure(digest=SHIPS)
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert "expired" not in client.get("/feeds/ships.json").json()
 
 
 def test_an_ended_topic_is_not_offered_any_more(site: Site) -> None:
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert 'value="ships"' in client.get("/follow").text
         assert "/feeds/ships.atom" in client.get("/topics/ships").text
     site.configure(digest=f"{SHIPS}ended = true\n")
-    with browsing(site) as client:
+    with site.browsing() as client:
         page = client.get("/topics/ships")
         assert "This topic has ended" in page.text
         assert "Ferry" in page.text
@@ -144,7 +130,7 @@ def test_the_addresses_of_an_older_system_lead_to_our_feeds(site: Site) -> None:
         "/category/ships/feed/": "/feeds/ships.rss",
         "/category/ships/feed.json": "/feeds/ships.json",
     }
-    with browsing(site) as client:
+    with site.browsing() as client:
         for old, new in wanted.items():
             for ask in (client.get, client.head):
                 answer = ask(old)
@@ -155,7 +141,7 @@ def test_the_addresses_of_an_older_system_lead_to_our_feeds(site: Site) -> None:
 @pytest.mark.parametrize("path", ["/feeds/ships.full.%0d%0aX-Evil:%201.atom", "/feeds/old%0d%0aX-Evil:%201.atom"])
 def test_no_address_gets_into_a_header(site: Site, path: str) -> None:
     site.configure(digest='[[topics]]\nslug = "ships"\ntitle = "Ships"\nwas = ["old"]\n')
-    with browsing(site) as client:
+    with site.browsing() as client:
         answer = client.get(path)
         assert (answer.status_code, answer.headers.get("location")) == (404, None)
         assert client.get("/feeds/old.atom").status_code == 301
@@ -163,12 +149,12 @@ def test_no_address_gets_into_a_header(site: Site, path: str) -> None:
 
 def test_feeds_name_the_hubs(site: Site) -> None:
     site.configure(digest='[websub]\nhub = true\nhubs = ["https://hub.example/"]\n')
-    with browsing(site) as client:
+    with site.browsing() as client:
         for kind in ("atom", "rss", "json"):
             answer = client.get(f"/feeds/ships.{kind}")
             for hub in ("http://127.0.0.1:8000/hub", "https://hub.example/"):
                 assert f'<{hub}>; rel="hub"' in answer.headers["link"]
                 assert hub in answer.text
     site.configure(digest="")
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert "hub" not in client.get("/feeds/ships.atom").headers["link"]

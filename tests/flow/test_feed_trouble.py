@@ -7,14 +7,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flow.flow_site import DAY, HOUR, Site
-from starlette.testclient import TestClient
 
 from feed_publisher import wiring
 from feed_publisher.adapters.smtp.mailer import SmtpMailer
@@ -22,7 +19,6 @@ from feed_publisher.adapters.smtp.relay import Relay
 from feed_publisher.domain.errors import ConfigError, FetchError
 from feed_publisher.ports.feeds import FeedUse
 from feed_publisher.scheduler import Scheduler
-from feed_publisher.web.site import build
 
 ARTICLE = {"id": "1", "title": "Ferry", "summary": "A boat.", "authors": ["Ann Lee"], "topics": ["Ships"]}
 
@@ -40,14 +36,6 @@ def site(tmp_path: Path) -> Site:
     return site
 
 
-@contextmanager
-def browsing(site: Site) -> Iterator[TestClient]:
-    with site.open() as app:
-        app.publish()
-        with TestClient(build(app), follow_redirects=False) as client:
-            yield client
-
-
 # --- names and files
 
 
@@ -56,7 +44,7 @@ def test_a_feed_of_topics_with_long_names_is_refused_and_stops_nothing(site: Sit
     site.write("b.json", json.dumps([ARTICLE | {"id": h[0], "title": h[0], "topics": [h]} for h in headings]))
     site.pickup()
     slugs = [slug for (slug,) in site.sql("SELECT slug FROM topic ORDER BY slug") if slug != "ships"]
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert client.get(f"/feeds/{'+'.join(slugs)}.atom").status_code == 404
         assert client.get(f"/feeds/{'+'.join(slugs[:2])}.summary.atom").status_code == 200
         page = client.get("/follow", params=[("topic", slug) for slug in slugs])
@@ -119,13 +107,13 @@ def test_files_that_belong_to_no_feed_are_removed_and_those_of_others_stay(site:
 
 
 def test_a_topic_renamed_and_back_again(site: Site) -> None:
-    with browsing(site) as client:
+    with site.browsing() as client:
         before = client.get("/feeds/ships.json")
     dates = [os.stat(site.feed("ships.json")).st_mtime]
     for slug, was in (("boats", "ships"), ("ships", "boats"), ("boats", "ships")):
         site.now += DAY
         site.configure(digest=topic(slug, was))
-        with browsing(site) as client:
+        with site.browsing() as client:
             moved = client.get(f"/feeds/{was}.json")
             assert (moved.status_code, moved.headers["location"]) == (301, f"http://127.0.0.1:8000/feeds/{slug}.json")
             after = client.get(f"/feeds/{slug}.json")
@@ -143,7 +131,7 @@ def test_renames_that_were_never_published(site: Site) -> None:
         site.configure(digest=topic(slug, was))
         with site.open():
             pass
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert [item["title"] for item in client.get("/feeds/boats.json").json()["items"]] == ["Ferry"]
         for old in ("ships", "craft"):
             assert client.get(f"/feeds/{old}.json").headers["location"].endswith("/feeds/boats.json")
@@ -156,11 +144,11 @@ def test_a_new_topic_takes_the_address_of_one_that_was_renamed(site: Site) -> No
     assert site.feed("ships/2.atom").exists()
     site.configure(digest=topic("boats", "ships") + topic("ships").replace("Ships", "Sailing"))
     site.pickup(site.write("c.json", json.dumps([ARTICLE | {"id": "s", "title": "Sloop", "topics": ["Sailing"]}])))
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert [item["title"] for item in client.get("/feeds/ships.json").json()["items"]] == ["Sloop"]
         assert client.get("/feeds/boats/2.json").status_code == 200
     site.now += 60 * 365 * DAY  # the clock of the file system is not ours
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert client.get("/feeds/ships/2.json").status_code == 404, "swept"
         assert client.get("/feeds/boats/2.json").status_code == 200
 
@@ -246,7 +234,7 @@ def test_a_feed_dropped_a_moment_ago_can_be_made_again(site: Site) -> None:
 
 def test_addresses_that_nothing_is_made_for_wait_for_no_writer(site: Site) -> None:
     site.pickup(site.write("b.json", json.dumps([ARTICLE | {"id": "2", "title": "Crane", "topics": ["Birds"]}])))
-    with browsing(site) as client, site.open() as other, other.database.write():
+    with site.browsing() as client, site.open() as other, other.database.write():
         for path in ("ships/9.atom", "ships.summary/9.atom", "birds+gone.atom", "authors/nobody.rss", "lang/xx.json"):
             assert client.get(f"/feeds/{path}").status_code == 404, path
         assert client.get(f"/feeds/{'x' * 5000}.atom").status_code == 404

@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 from flow.flow_site import DAY, Site
-from starlette.testclient import TestClient
 
 from feed_publisher.app import App
-from feed_publisher.domain.model import EntryState
+from feed_publisher.domain.errors import FeedError
+from feed_publisher.domain.model import EntryState, FeedFormat
 from feed_publisher.services import publish
-from feed_publisher.web.site import build
 
 ARTICLE = {"id": "1", "title": "Ferry", "summary": "A boat.", "authors": ["Ann Lee"], "topics": ["Ships"]}
 WATER = '[[feeds]]\nslug = "water"\ntitle = "{title}"\ntopics = [{topics}]\n'
@@ -29,14 +28,6 @@ def site(tmp_path: Path) -> Site:
     site = Site(tmp_path / "site").make()
     site.pickup(site.write("a.json", json.dumps([ARTICLE])))
     return site
-
-
-@contextmanager
-def browsing(site: Site) -> Iterator[TestClient]:
-    with site.open() as app:
-        app.publish()
-        with TestClient(build(app), follow_redirects=False) as client:
-            yield client
 
 
 @contextmanager
@@ -68,7 +59,7 @@ def test_the_former_other_form_leads_to_the_usual_one(site: Site) -> None:
     site.configure(site='feeds = "summary"')
     site.now = max(site.now, site.now.fromtimestamp(site.feed("ships.atom").stat().st_ctime, site.now.tzinfo))
     site.now += timedelta(minutes=11)
-    with browsing(site) as client:
+    with site.browsing() as client:
         assert client.get("/feeds/ships.full.json").status_code == 200
         moved = client.get("/feeds/ships.summary.json")
         assert (moved.status_code, moved.headers["location"]) == (301, "http://127.0.0.1:8000/feeds/ships.json")
@@ -113,7 +104,7 @@ def test_who_is_not_public_has_no_feed(site: Site) -> None:
     secret = ARTICLE | {"id": "2", "title": "Leak", "authors": ["Secret Source"], "language": "fr"}
     site.pickup(site.write("b.json", json.dumps([secret])))
     site.change("Leak", (EntryState.PUBLIC,), EntryState.HIDDEN)
-    with browsing(site) as client:
+    with site.browsing() as client:
         for slug in ("authors/secret-source", "lang/fr"):
             assert client.get(f"/feeds/{slug}.json").status_code == 404, slug
 
@@ -237,3 +228,19 @@ def test_an_outline_that_could_not_be_written_is_tried_again(site: Site) -> None
         shutil.rmtree(outline)
         assert app.publish().problems == []
     assert "Birds" in outline.read_text()
+
+
+def test_what_would_not_be_valid_is_not_looked_at_every_second(site: Site, tmp_path: Path) -> None:
+    with second_machine(site, tmp_path / "other") as other:
+        checked = other.publisher.check
+
+        def check(data: bytes, format: FeedFormat) -> None:
+            if b"Ships" in data:
+                raise FeedError("no title")
+            checked(data, format)
+
+        other.publisher.check = check
+        for _ in range(2):
+            assert {problem.where for problem in other.publish().problems} == {"feeds/ships", "feeds/all"}
+            site.now += timedelta(minutes=2)
+        assert other.publish().problems == [], "until the next sweep"

@@ -123,6 +123,7 @@ def test_conditions_by_date(client: TestClient) -> None:
     assert status("yesterday") == 200
     assert status("") == 200
     assert status("Sun, 99 Nov 2020 00:00:00 GMT") == 200
+    assert status("Sun, 01 Nov 99999999999 00:00:00 GMT") == 200
 
 
 def test_the_tag_decides_alone_when_both_are_there(client: TestClient) -> None:

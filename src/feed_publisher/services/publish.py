@@ -41,7 +41,7 @@ class PublishReport:
     written: list[str] = field(default_factory=list)
     unchanged: int = 0
     problems: list[Problem] = field(default_factory=list)
-    stuck: set[str] = field(default_factory=set)
+    stuck: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class Publisher:
             yield
         except FileError as error:
             report.problems.append(Problem(where=name, reason=str(error)))
-            report.stuck.add(name)
+            report.stuck.append(name)
 
     # --- live documents
 
@@ -210,14 +210,14 @@ class Publisher:
 
     def _bring_in(self, report: PublishReport, now: datetime) -> None:
         """Write the files that another process has published, or that somebody has deleted."""
-        troubles = len(report.problems)
+        troubles = len(report.stuck)
         for slug, files in self.feeds.out_since(self.seen).items():
             wrong = {file.path for file in files if not self.files.is_out(file.path, file.last_modified)}
             if wrong:
                 self.outline_due = True
                 with self._alone(slug, report):
                     self._restore(slug, wrong, report, now)
-        if len(report.problems) == troubles:
+        if len(report.stuck) == troubles:
             # Clocks of other machines may differ a little; what was long under way there is found by the next sweep.
             self.seen = now - timedelta(minutes=1)
 

@@ -116,7 +116,7 @@ class FollowPages:
         return await run_in_threadpool(self._follow, request)
 
     def _follow(self, request: Request) -> Response:
-        topics = self._app.topics.open()
+        topics = self._app.topics.current()
         chosen = set(request.query_params.getlist("topic"))
         found = sorted((topic for topic in topics if topic.slug in chosen), key=lambda topic: topic.slug)
         status, trouble = _trouble(len(chosen), [topic.slug for topic in found])

@@ -121,10 +121,6 @@ class SqlFeedStore:
 
     # --- what is out
 
-    def files(self, number: int) -> dict[str, FeedFile]:
-        with self._database.read() as connection:
-            return _files(connection, feed_file.c.feed_id == number)
-
     def out(self, paths: Sequence[str]) -> dict[str, FeedFile]:
         with self._database.read() as connection:
             return _files(connection, feed_file.c.path.in_(paths))

@@ -38,7 +38,7 @@ class SqlTopicStore:
             rows = connection.execute(select(topic.c.slug, topic.c.title).order_by(topic.c.id))
             return [TopicRef(slug=row.slug, title=row.title) for row in rows]
 
-    def open(self) -> list[TopicRef]:
+    def current(self) -> list[TopicRef]:
         """Those that have not ended."""
         over = self.ended()
         return [each for each in self.all() if each.slug not in over]
