@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from feed_publisher import wiring
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
+from feed_publisher.adapters.database.store.archive import SqlArchiveStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
@@ -40,7 +41,7 @@ from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import ConfigError, NotFoundError, StorageError
-from feed_publisher.domain.issue import Edition, Issue
+from feed_publisher.domain.issue import Edition, Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
@@ -94,6 +95,7 @@ class App:
         self.feeds = SqlFeedStore(self.database)
         self.feed_use = SqlFeedUseStore(self.database)
         self.issues = SqlIssueStore(self.database)
+        self.archive = SqlArchiveStore(self.database)
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
         self.desk = SqlDeskStore(self.database)
@@ -168,6 +170,12 @@ class App:
         """The article's own address, else our page for it."""
         return wiring.feed_site(self.settings).entry_url(entry)
 
+    def issue_url(self, issue: Issue) -> str:
+        """Its page in the archive; "" while it has none."""
+        public = self.archive.title(issue.digest) is not None
+        sent = self.archive.find(issue.digest, archive_name(issue.id, issue.issue_number)) if public else None
+        return wiring.feed_site(self.settings).issue_url(sent) if sent else ""
+
     def overview(self) -> Overview:
         """What happened and what is due next."""
         from feed_publisher.services.overview import overview
@@ -200,9 +208,13 @@ class App:
         return Publisher(self.feeds, files, site, render, check_feed, render_opml)
 
     def publish(self, every: bool = False, pages: int | None = None) -> PublishReport:
-        """Write the feed files that changed, and at most so many archive pages."""
-        self.feeds.declare([(each.slug, each.title, each.topics) for each in self.settings.feeds], self.clock())
-        return self.publisher.publish(self.clock(), every, pages)
+        """Take issues whose mail leaves into the archive; write the feed files that changed and some archive pages."""
+        now, digests = self.clock(), self.settings.digests
+        self.feeds.declare([(each.slug, each.title, each.topics) for each in self.settings.feeds], now)
+        public = {each.slug: each.title for each in digests if each.archive}
+        self.archive.declare(public, [each.slug for each in digests if not each.archive], now)
+        self.archive.enter(self.rehearsal, now)
+        return self.publisher.publish(now, every, pages)
 
     def make_feed(self, slug: str, both_forms: bool) -> bool:
         """Publish a feed that somebody asks for; whether it is there now."""

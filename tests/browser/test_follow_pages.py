@@ -21,6 +21,7 @@ from test_pages import browser, visitor
 from test_real_server import running
 from web_site import Site, filled
 
+from feed_publisher.domain.model import EntryState
 from feed_publisher.ports.pickup import Page as Entries
 
 pytestmark = pytest.mark.browser
@@ -56,6 +57,7 @@ def pages(site: Site) -> list[str]:
     site.ask("new@example.org")
     with ThreadPoolExecutor(1) as pool:  # the browser's event loop runs in this thread
         mail = pool.submit(site.letters).result()[0].id
+        issues = pool.submit(issue_pages, site).result()
     return [
         "/",
         "/topics/harbour-towns",
@@ -73,7 +75,22 @@ def pages(site: Site) -> list[str]:
         f"/mailbox/{mail}",
         "/admin/sources",
         "/admin/sources/desk",
+        *issues,
     ]
+
+
+def issue_pages(site: Site) -> list[str]:
+    """The archive with an issue of which one article was corrected and another withdrawn."""
+    log = {"explicit_id": "log", "summary": "What the keeper wrote down.", "authors": ("Ann", "Bo")}
+    site.add("A Log of the Keeper", "Coastal shipping", **log)
+    site.add("Never Written", "Coastal shipping")
+    site.mail()
+    site.clock.pass_(days=1)
+    site.add("The Log of the Keeper’s Wife", "Coastal shipping", **{**log, "authors": ("Ann",)})
+    gone = next(entry for entry in site.app.entries.page(Entries(limit=100)) if entry.title == "Never Written")
+    site.app.change_entry(gone.key, (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+    site.app.publish()
+    return ["/issues/weekly", "/issues/towns", "/issues/weekly/rehearsal-1"]
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)

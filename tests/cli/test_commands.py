@@ -219,7 +219,7 @@ def test_pickup_and_publish(cli: Cli) -> None:
     assert {"written", "unchanged"} <= set(published)
     assert cli.json("publish")["written"] == []
     again = cli.json("publish", "--all")
-    assert (again["written"], again["unchanged"]) == ([], 7)
+    assert (again["written"], again["unchanged"]) == ([], 10)
     assert "0 feed files written" in cli.ok("publish").out
     other = settled(cli.folder / "other.md", "---\ntitle: By hand\n---\nText\n", LONG_AGO)
     assert cli.json("pickup", other, "--topic", "deep-sea")["new"] == 1
@@ -335,6 +335,8 @@ def test_send_and_issues(full: Cli, tmp_path: Path) -> None:
     assert set(sent["books"]) == STATES
     assert (sent["books"]["sent"], sum(sent["books"].values())) == (3, 3)
     assert full.json("issues", "show", 1) == sent
+    assert sent["web"] == "http://127.0.0.1:8000/issues/weekly/rehearsal-1"
+    assert sent["web"] in full.ok("issues", "show", 1).out
     nothing = full.json("send", "weekly", "--yes")
     assert (nothing["issue"], nothing["books"]) == (None, {})
     assert "Nothing new for anybody" in full.ok("send", "weekly", "--yes").out

@@ -38,7 +38,7 @@ def test_the_line_on_both_databases(tmp_path: Path, empty_url: str) -> None:
     (tmp_path / "publisher.toml").write_text(TOML)
     with App(tmp_path, (f"database.url={empty_url}",)) as app:
         assert len(asyncio.run(app.intake.pickup()).new) == 2
-        assert len(app.publish().written) == 7
+        assert len(app.publish().written) == 10
         rows = read_subscribers(b"email\nann@example.org\nben@example.org\n", "readers.csv")
         assert app.add_subscribers("weekly", rows, True, "readers.csv").added == 2
         with app.owning():
@@ -52,6 +52,16 @@ def test_the_line_on_both_databases(tmp_path: Path, empty_url: str) -> None:
             assert app.open_manual("weekly") is None, "nothing new for anybody"
             assert app.open_issues() == []
             assert app.overview().happened
+            assert "feeds/digests/weekly.atom" in app.publish().written
+            (sent,) = app.archive.page("weekly", None, 9)
+            assert [each.title for each in sent.entries] == ["A low one"]
+            assert app.archive.find("weekly", sent.name) == sent
+            assert app.archive.page("weekly", sent.id, 9) == []
+            mail = app.archive.mail("weekly", sent.name)
+            assert mail is not None
+            assert "A low one" in mail.html
+            assert app.archive.enter(False, app.clock()) == 0, "rehearsals step aside for a mail server"
+            assert app.archive.page("weekly", None, 9) == []
         mails = [app.mailbox.read(mail.id) for mail in app.mailbox.list()]
         assert sorted(mail.to for mail in mails) == ["ann@example.org", "ben@example.org"]
         assert all("A low one" in mail.text and "A high one" not in mail.text for mail in mails)

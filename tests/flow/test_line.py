@@ -101,7 +101,7 @@ def test_a_second_pickup_finds_nothing_and_touches_no_feed_file(site: Site) -> N
     file = site.write("one.txt", PAGE_1)
     site.pickup()
     before = state_of(site.folder / "public")
-    assert len(before) == 7 * 3, "three formats of two feeds, and the list of all; each in three codings"
+    assert len(before) == 10 * 3, "three formats of three feeds, and the list of all; each in three codings"
     site.now += DAY
     report = site.pickup()
     assert (report.new, report.changed, report.unchanged) == ([], [], 12)

@@ -24,6 +24,7 @@ from feed_publisher.app import App
 from feed_publisher.web.site import build
 
 TOML = """
+archive = false
 [fetch]
 allow = ["127.0.0.1"]
 [websub]

@@ -93,6 +93,18 @@ class Site:
             entry = self.app.change_entry(entry.key, [entry.state], state)
         return entry
 
+    def mail(self, digest: str = "weekly") -> None:
+        """An issue to all its readers, by hand."""
+
+        async def send() -> None:
+            async with self.app.relay() as mailer:
+                await self.app.send_run(mailer).run()
+
+        with self.app.owning():
+            assert self.app.open_manual(digest) is not None
+            asyncio.run(send())
+        self.app.publish()
+
     # --- readers
 
     def reader(self, address: str, digest: str = "weekly") -> SubscriberView:

@@ -53,9 +53,12 @@ def show(place: Place, number: int, out: Out) -> None:
     with open_app(place) as app:
         issue = app.issues.get(number)
         books = app.issues.books(number)
+        web = app.issue_url(issue)
         out.document(issue_json(app, issue))
     out.say(f"issue {issue.id} of {issue.digest}, {issue.slot}: {_state(issue)}")
     out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
+    if web:
+        out.say(f"on the web: {web}")
     if issue.reason:
         out.say(f"why: {issue.reason}")
 

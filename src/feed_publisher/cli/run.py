@@ -77,6 +77,9 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
         except MailError as error:
             trouble = error
     app.ledger.finish(app.clock())
+    archived = app.publish()
+    out.unpublished(archived.problems)
+    published.written += archived.written
     await app.tell_hubs()
     books = {issue.id: app.issues.books(issue.id) for issue in opened}
     for number, each in books.items():

@@ -116,6 +116,9 @@ async def _deliver(app: App, slug: str, as_of: datetime | None, plan: Plan, unfi
     out.say(f"issue {shown.id}: {many(shown.audience or 0, 'reader')} = {books_text(books)} ({balanced})")
     if books.get(DeliveryState.UNKNOWN):
         out.say(f"in doubt: may or may not have arrived; `issues resend {shown.id} --state unknown` mails those again")
+    out.unpublished(app.publish().problems)  # the issue is in the archive now
+    if web := app.issue_url(shown):
+        out.say(f"on the web: {web}")
     out.document(issue_json(app, shown))
     if trouble is not None:
         raise MailError(f"{trouble}; the rest waits: `tick` or `serve` goes on, or send again") from trouble
@@ -207,4 +210,5 @@ def issue_json(app: App, issue: Issue) -> dict[str, object]:
         "reason": issue.reason,
         "opened_at": issue.opened_at.isoformat(),
         "books": books_json(app.issues.books(issue.id)),
+        "web": app.issue_url(issue) or None,
     }

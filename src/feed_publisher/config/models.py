@@ -320,6 +320,9 @@ class Digest(Section):
     maximum: Annotated[int, Field(ge=1, le=200)] = 50
     """Articles in one mail; the rest is counted as "more on the web"."""
 
+    archive: bool = True
+    """Whether its issues can be read on the web and have a feed; with false they are for its readers alone."""
+
     max_lateness: Duration | None = None
     """How late a missed issue may still leave, such as "12 hours" (the default of daily) or "3 days" (of weekly)."""
 

@@ -19,6 +19,7 @@ class FeedKind(StrEnum):
     TOPIC = "topic"
     AUTHOR = "author"
     LANGUAGE = "language"
+    DIGEST = "digest"  # its issues, not articles
     NAMED = "named"  # several topics, by the configuration
     COMBINED = "combined"  # several topics, by whoever asked for it
     GONE = "gone"  # its files are to be removed

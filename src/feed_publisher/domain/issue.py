@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.model import Entry, EntryState, TopicRef
 
 
 class IssueState(StrEnum):
@@ -83,3 +84,71 @@ class Reader:
 
 
 Books = dict[DeliveryState, int]
+
+
+def archive_name(id: int, number: int | None) -> str:
+    """The last part of the address of an issue in the archive; rehearsals have no number."""
+    return str(number) if number else f"rehearsal-{id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEntry:
+    """An entry as an issue was sent with it, under the topic that made it due; ``entry`` is what it is now."""
+
+    title: str
+    authors: tuple[str, ...]
+    summary: str
+    topic: TopicRef
+    entry: Entry
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.entry.state is not EntryState.PUBLIC
+
+    @property
+    def corrected(self) -> bool:
+        now = self.entry
+        return (self.title, self.authors, self.summary) != (now.title, now.authors, now.summary)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentIssue:
+    """An issue in the archive: the edition that most of its readers got. ``number`` is None for a rehearsal.
+
+    ``entries`` are in the order of the mail; those past the digest's maximum, which it only counted, come last.
+    """
+
+    id: int
+    digest: str
+    digest_title: str
+    number: int | None
+    subject: str
+    language: str
+    sent_at: datetime
+    entries: tuple[SentEntry, ...]
+
+    @property
+    def name(self) -> str:
+        return archive_name(self.id, self.number)
+
+    @property
+    def sections(self) -> list[tuple[TopicRef, list[SentEntry]]]:
+        """Its entries by topic, as the mail has them."""
+        by_topic: dict[TopicRef, list[SentEntry]] = {}
+        for sent in self.entries:
+            by_topic.setdefault(sent.topic, []).append(sent)
+        return list(by_topic.items())
+
+    @property
+    def title(self) -> str:
+        """The subject, unless that repeats the title of an article withdrawn since."""
+        withdrawn = [sent.title for sent in self.entries if sent.withdrawn]
+        if not any(title in self.subject for title in withdrawn):
+            return self.subject
+        return f"{self.digest_title}, {self.number}" if self.number else self.digest_title
+
+    @property
+    def updated(self) -> datetime:
+        """Corrections count, as they do for an entry."""
+        corrected = [sent.entry.updated for sent in self.entries if sent.corrected and not sent.withdrawn]
+        return max([self.sent_at, *corrected])

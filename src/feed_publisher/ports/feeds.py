@@ -9,6 +9,7 @@ from typing import Protocol
 
 from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.issue import SentIssue
 from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat
 
 
@@ -16,7 +17,7 @@ from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat
 class Feed:
     """A feed as it stands now. ``slug`` is its address below ``feeds/``, without form and extension.
 
-    ``title``: of its topic or its own, the author's name, the language's code; "" for the feed of all entries.
+    ``title``: of its topic or digest or its own, the author's name, the language's code; "" for that of all entries.
     ``both_forms``: somebody reads the form that is not the site's usual one too. ``version`` rises with each change.
     """
 
@@ -74,12 +75,12 @@ class FeedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The entries of a live document, newest first; ``older``: the number of the newest archive page, 0 for none.
+    """The entries, or issues, of a live document, newest first.
 
-    ``overfull``: there are more, which are to be sealed.
+    ``older`` is the number of the newest archive page, 0 for none. ``overfull``: there are more, to be sealed.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry | SentIssue, ...]
     older: int
     overfull: bool = False
 
@@ -94,7 +95,7 @@ class FeedStore(Protocol):
     def dirty(self, slug: str | None = None) -> list[Feed]: ...
     def find(self, slugs: Sequence[str]) -> list[Feed]: ...
     def listed(self) -> list[Feed]:
-        """Those that are written without being asked for: of all entries, of topics, named ones."""
+        """Those that are written without being asked for: of all entries, topics, digests' issues, and named ones."""
         ...
 
     def seal(self, feed: Feed, most: int) -> None:
@@ -107,7 +108,7 @@ class FeedStore(Protocol):
         ...
 
     def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]: ...
-    def of_page(self, page: FeedPage, limit: int) -> list[Entry]: ...
+    def of_page(self, page: FeedPage, limit: int) -> Sequence[Entry | SentIssue]: ...
     def part(self, page: FeedPage) -> None:
         """Part a page that has grown too large; the parts are dirty."""
         ...

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader
+from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SentIssue
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.selection import Candidate
 
@@ -68,6 +68,40 @@ class StaleEdition:
     opened_at: datetime
     language: str
     entries: tuple[tuple[Entry, TopicRef], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentMail:
+    """The HTML of an issue as it was mailed; markers made with ``nonce`` stand for personal links."""
+
+    html: str
+    nonce: str
+
+
+class ArchiveStore(Protocol):
+    """The issues that everybody may read."""
+
+    def declare(self, public: Mapping[str, str], private: Sequence[str], now: datetime) -> None:
+        """Titles of the digests with an archive by slug, and slugs of those without.
+
+        A digest that is in neither has left the configuration; its archive stays.
+        """
+        ...
+
+    def enter(self, rehearsal: bool, now: datetime) -> int:
+        """Take in the issues whose first mail has been accepted; how many. Without ``rehearsal`` put rehearsals out."""
+        ...
+
+    def title(self, slug: str) -> str | None:
+        """Of a digest that has an archive."""
+        ...
+
+    def page(self, slug: str, before: int | None, limit: int) -> list[SentIssue]:
+        """Newest first, from the one after the issue with number ``before``."""
+        ...
+
+    def find(self, slug: str, name: str) -> SentIssue | None: ...
+    def mail(self, slug: str, name: str) -> SentMail | None: ...
 
 
 class IssueStore(Protocol):

@@ -1,4 +1,4 @@
-"""What stands in a feed: the documents that bytes are made of, from entries and the settings."""
+"""What stands in a feed: the documents that bytes are made of, from entries or issues and the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
+from feed_publisher.compose.issue import issue_html, issue_text
 from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.issue import SentIssue
 from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem
 from feed_publisher.ports.feeds import Feed, FeedPage
 
@@ -43,6 +45,8 @@ class FeedSite:
                 return f"{self.base_url}/topics/{feed.slug}"
             case FeedKind.AUTHOR:
                 return f"{self.base_url}/{feed.slug}"
+            case FeedKind.DIGEST:
+                return f"{self.base_url}/issues/{feed.slug.removeprefix('digests/')}"
         return f"{self.base_url}/"
 
     def feed_urls(self, name: str) -> dict[FeedFormat, str]:
@@ -51,6 +55,10 @@ class FeedSite:
     def entry_url(self, entry: Entry) -> str:
         """The article's own address, else our page for it."""
         return entry.link or f"{self.base_url}/entries/{entry.key}"
+
+    def issue_url(self, issue: SentIssue) -> str:
+        """Its page in the archive."""
+        return f"{self.base_url}/issues/{issue.digest}/{issue.name}"
 
 
 def feed_paths(name: str) -> dict[FeedFormat, str]:
@@ -64,14 +72,18 @@ def page_number(path: str, slug: str) -> int:
     return int(name) if name.isdigit() else 0
 
 
-def live_document(feed: Feed, entries: Sequence[Entry], older: int, site: FeedSite, other_form: bool) -> FeedDocument:
+Content = Sequence[Entry | SentIssue]
+"""Newest first."""
+
+
+def live_document(feed: Feed, entries: Content, older: int, site: FeedSite, other_form: bool) -> FeedDocument:
     """The newest entries, which readers poll. In the other form the archive's pages are those of the usual one."""
     name = f"{feed.slug}.{site.other_form}" if other_form else feed.slug
     id = f"urn:uuid:{uuid5(NAMESPACE_URL, f'{feed.atom_id}#{site.other_form}')}" if other_form else feed.atom_id
     return _document(feed, entries, older, site, id, name, site.full != other_form)
 
 
-def page_document(page: FeedPage, entries: Sequence[Entry], site: FeedSite) -> FeedDocument:
+def page_document(page: FeedPage, entries: Content, site: FeedSite) -> FeedDocument:
     """An archive page."""
     feed, name = page.feed, f"{page.feed.slug}/{page.number}"
     current = site.feed_urls(feed.slug)
@@ -80,7 +92,7 @@ def page_document(page: FeedPage, entries: Sequence[Entry], site: FeedSite) -> F
 
 def _document(
     feed: Feed,
-    entries: Sequence[Entry],
+    entries: Content,
     older: int,
     site: FeedSite,
     id: str,
@@ -88,14 +100,21 @@ def _document(
     full: bool,
     current: dict[FeedFormat, str] | None = None,
 ) -> FeedDocument:
-    items = tuple(feed_item(entry, site, full) for entry in entries)
+    items = tuple(
+        issue_item(each, feed, site, full) if isinstance(each, SentIssue) else feed_item(each, site, full)
+        for each in entries
+    )
     if feed.ended_at and not current:
         items = (_last_item(feed, feed.ended_at, site), *items)
     everything = feed.kind is FeedKind.ALL
+    subtitle = {
+        FeedKind.ALL: f"All articles of {site.title}",
+        FeedKind.DIGEST: f"All issues of {feed.title}, as they were mailed",
+    }
     return FeedDocument(
         id=id,
         title=site.title if everything else f"{feed.title} – {site.title}",
-        subtitle=f"All articles of {site.title}" if everything else f"{site.title}: {feed.title}",
+        subtitle=subtitle.get(feed.kind, f"{site.title}: {feed.title}"),
         page_url=site.page_url(feed),
         urls=site.feed_urls(name),
         language=feed.title if feed.kind is FeedKind.LANGUAGE else site.language,
@@ -140,4 +159,22 @@ def feed_item(entry: Entry, site: FeedSite, full: bool) -> FeedItem:
         language=entry.language if entry.language != site.language else None,
         image=entry.image,
         enclosures=entry.enclosures,
+    )
+
+
+def issue_item(issue: SentIssue, feed: Feed, site: FeedSite, full: bool) -> FeedItem:
+    """An issue in the feed of its digest: the articles it was sent with, without those withdrawn since."""
+    topics = {sent.topic.slug: sent.topic for sent in issue.entries if not sent.withdrawn}
+    language = issue.language
+    return FeedItem(
+        id=f"urn:uuid:{uuid5(NAMESPACE_URL, f'{feed.atom_id}#issue {issue.id}')}",
+        url=site.issue_url(issue),
+        title=issue.title,
+        authors=(),
+        summary=issue_text(issue),
+        content_html=issue_html(issue, site.entry_url) if full else "",
+        published=issue.sent_at,
+        updated=issue.updated,
+        topics=tuple(topics.values()),
+        language=language if language != site.language else None,
     )

@@ -11,17 +11,9 @@ from starlette.routing import Route
 
 from feed_publisher.adapters.mailbox import StoredMail
 from feed_publisher.domain.errors import NotFoundError
-from feed_publisher.web.pages import Pages
+from feed_publisher.web.pages import MAIL_POLICY, Pages
 
 PER_PAGE = 50
-_MAIL_POLICY = {
-    # A mail is a stranger's page: no scripts, no fetches, links open outside the frame.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 class MailboxPages:
@@ -72,13 +64,13 @@ class MailboxPages:
         if isinstance(found, Response):
             return found
         html = found.html.replace("<head>", '<head><base target="_blank">', 1)
-        return HTMLResponse(html, headers=_MAIL_POLICY)
+        return HTMLResponse(html, headers=MAIL_POLICY)
 
     async def raw(self, request: Request) -> Response:
         found = await self._find(request)
         if isinstance(found, Response):
             return found
-        return Response(found.raw, media_type="text/plain; charset=utf-8", headers=_MAIL_POLICY)
+        return Response(found.raw, media_type="text/plain; charset=utf-8", headers=MAIL_POLICY)
 
     async def _find(self, request: Request) -> StoredMail | Response:
         if not self._pages.shows_mailbox(request):

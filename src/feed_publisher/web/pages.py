@@ -32,6 +32,16 @@ _PROXIES = {"forwarded", "via", "x-real-ip"}
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """For pages whose address holds a token."""
 
+MAIL_POLICY = {
+    # A mail is a stranger's page: no scripts, no fetches, links open outside the frame.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""For the HTML of a mail, shown by itself."""
+
 LISTED = 30
 """Articles on a page that lists the newest."""
 
@@ -125,7 +135,12 @@ class Pages:
         return [self.digest(digest) for digest in wanted]
 
     def digest(self, digest: Digest) -> dict[str, str]:
-        return {"title": digest.title, "url": f"{self.base}/digests/{digest.slug}", "schedule": schedule(digest)}
+        return {
+            "title": digest.title,
+            "url": f"{self.base}/digests/{digest.slug}",
+            "schedule": schedule(digest),
+            "archive_url": f"{self.base}/issues/{digest.slug}" if digest.archive else "",
+        }
 
     def authors(self, entries: Sequence[Entry]) -> Authors:
         """Those of a whole page at once."""

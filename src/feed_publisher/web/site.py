@@ -14,6 +14,7 @@ from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.web.api import router
+from feed_publisher.web.archive import ArchivePages
 from feed_publisher.web.directory import Directory
 from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.feedlimits import FeedLimits
@@ -46,7 +47,7 @@ def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None 
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
-    public = [*Public(pages).routes(), *FollowPages(pages).routes()]
+    public = [*Public(pages).routes(), *FollowPages(pages).routes(), *ArchivePages(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))

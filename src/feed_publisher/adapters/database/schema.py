@@ -275,6 +275,7 @@ feed = Table(
     Column("title", String(500), nullable=False, server_default=""),
     Column("topic_id", Id, ForeignKey("topic.id"), index=True),
     Column("author_id", Id, ForeignKey("author.id"), index=True),
+    Column("digest_id", Id, ForeignKey("digest.id"), index=True),
     Column("lang", String(8), nullable=False, server_default=""),
     Column("both_forms", Boolean, nullable=False, server_default=false()),
     Column("atom_id", String(60), nullable=False),
@@ -412,11 +413,13 @@ issue = Table(
     Column("opened_at", Utc, nullable=False),
     Column("ready_at", Utc),
     Column("finished_at", Utc),
+    Column("sent_at", Utc),  # since when it stands in the archive
     Column("audience", Integer),
     Column("entries", Integer, nullable=False, default=0),
     Column("prepared_to", BigInteger, nullable=False, default=0),
     Column("owner", String(64), nullable=False),
     UniqueConstraint("digest_id", "slot"),
+    Index("ix_issue_digest_id_sent_at", "digest_id", "sent_at", "id"),
 )
 
 template = Table(
@@ -438,6 +441,7 @@ edition = Table(
     Column("html", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("nonce", String(32), nullable=False),
+    Column("readers", Integer, nullable=False, server_default="0"),
     UniqueConstraint("issue_id", "fingerprint"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.cursors import cursor_of, move_cursors
-from feed_publisher.adapters.database.store.editions import store_edition
+from feed_publisher.adapters.database.store.editions import count_readers, store_edition
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState
 from feed_publisher.domain.errors import StorageError
 from feed_publisher.domain.issue import Issue, IssueState, SubscriptionState
@@ -36,6 +37,8 @@ def add_batch(connection: Connection, opened: Issue, batch: Batch, now: datetime
         if new.fingerprint in wanted
     }
     _insert(connection, opened, deliveries, editions, now)
+    for number, count in Counter(editions[new.edition] for new in deliveries).items():
+        count_readers(connection, number, count)
     moved = [new.subscription for new in deliveries if new.state is not DeliveryState.EXPIRED] + idle
     _move_cursors(connection, opened, moved)
     reached = batch.to if stop is None else max([n for n in cursors if n < stop], default=batch.after)

@@ -1,10 +1,11 @@
-"""Storing an edition: once per issue and fingerprint, never changed afterwards."""
+"""Storing an edition: once per issue and fingerprint. Afterwards only the number of its readers changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, select, update
 
 from feed_publisher.adapters.database.schema import edition, edition_entry, template, topic
 from feed_publisher.adapters.database.store.common import insert_missing
@@ -36,3 +37,16 @@ def store_edition(connection: Connection, issue_id: int, new: Edition, templates
     ]
     connection.execute(edition_entry.insert(), rows)
     return number
+
+
+def count_readers(connection: Connection, number: int, more: int) -> None:
+    """So many more (or fewer) readers get this edition."""
+    counted = update(edition).where(edition.c.id == number).values(readers=edition.c.readers + more)
+    connection.execute(counted)
+
+
+def main_edition(issue_id: Any) -> Any:
+    """The number of the edition that most readers of an issue get."""
+    each = edition.alias("each")
+    mine = select(each.c.id).where(each.c.issue_id == issue_id)
+    return mine.order_by(each.c.readers.desc(), each.c.id).limit(1).scalar_subquery()

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, func, select, update
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import feed, feed_file, feed_use
 from feed_publisher.adapters.database.store.common import insert_if_missing
-from feed_publisher.adapters.database.store.feeds import feed_of, feed_rows
+from feed_publisher.adapters.database.store.feed_rows import feed_of, feed_rows
 from feed_publisher.adapters.database.store.making import drop_unused
 from feed_publisher.ports.feeds import FeedState, FeedUse
 

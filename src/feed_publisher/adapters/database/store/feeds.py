@@ -6,12 +6,24 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, exists, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
-from feed_publisher.adapters.database.schema import author, entry, fact, feed_file, feed_page, feed_topic, topic
+from feed_publisher.adapters.database.schema import fact, feed_file, feed_page, feed_topic, topic
 from feed_publisher.adapters.database.schema import feed as feed_table
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.feed_pages import (
+    add_pages,
+    clean_page,
+    contents,
+    is_page,
+    newest_page,
+    older_page,
+    part_ends,
+    place_of,
+    range_of,
+)
+from feed_publisher.adapters.database.store.feed_rows import feed_of, feed_row, feed_rows, lock_feed
 from feed_publisher.adapters.database.store.making import (
     Named,
     can_be_made,
@@ -21,23 +33,21 @@ from feed_publisher.adapters.database.store.making import (
     make_feed,
 )
 from feed_publisher.adapters.database.store.members import (
-    Place,
     above,
     lock_feeds,
     mark_all_dirty,
     newest_first,
     oldest_first,
     places,
-    up_to,
 )
-from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.archive import LIVE_MOST, FeedKind, page_sizes, part_sizes
+from feed_publisher.domain.issue import SentIssue
 from feed_publisher.domain.model import Entry
 from feed_publisher.ports.feeds import Feed, FeedFile, FeedPage, Live, WriteFiles
 
 _SETTINGS = "feed settings"
 _PAGE = "page "
-_LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED)
+_LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED, FeedKind.DIGEST)
 
 
 class SqlFeedStore:
@@ -64,21 +74,21 @@ class SqlFeedStore:
 
     def live(self, feed: Feed) -> Live:
         with self._database.read() as connection:
-            newest = _newest_page(connection, feed.id)
-            query = newest_first(above(places(_row(connection, feed.id)), _place(newest)))
-            entries = _entries(connection, query.limit(LIVE_MOST + 1))
+            newest = newest_page(connection, feed.id)
+            query = newest_first(above(places(feed_row(connection, feed.id)), place_of(newest)))
+            entries = contents(connection, feed.kind, query.limit(LIVE_MOST + 1))
             older = newest.number if newest else 0
             return Live(entries=tuple(entries[:LIVE_MOST]), older=older, overfull=len(entries) > LIVE_MOST)
 
     def seal(self, feed: Feed, most: int) -> None:
         with self._database.write() as connection:
-            locked = _lock(connection, feed.id)
+            locked = lock_feed(connection, feed.id)
             if locked is None:
                 return
-            newest = _place(_newest_page(connection, feed.id))
+            newest = place_of(newest_page(connection, feed.id))
             query = oldest_first(above(places(locked), newest))
             rows = [(row.published, row.entry_id) for row in connection.execute(query)]
-            _add_pages(connection, feed.id, _ends(rows, page_sizes(len(rows), most)))
+            add_pages(connection, feed.id, part_ends(rows, page_sizes(len(rows), most)))
 
     def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
         """Newest first: readers walk back from the live document."""
@@ -94,7 +104,7 @@ class SqlFeedStore:
         ]
 
     def _pages(self, condition: Any, limit: int) -> list[FeedPage]:
-        query = feed_rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), _older())
+        query = feed_rows().add_columns(feed_page.c.number, feed_page.c.version.label("page_version"), older_page())
         query = query.join(feed_page, feed_page.c.feed_id == feed_table.c.id).where(condition)
         ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc()).limit(limit)
         with self._database.read() as connection:
@@ -103,21 +113,23 @@ class SqlFeedStore:
                 for row in connection.execute(ordered)
             ]
 
-    def of_page(self, page: FeedPage, limit: int) -> list[Entry]:
+    def of_page(self, page: FeedPage, limit: int) -> Sequence[Entry | SentIssue]:
         with self._database.read() as connection:
-            query = newest_first(_range(connection, page))
-            return _entries(connection, query.limit(limit))
+            query = newest_first(range_of(connection, page))
+            return contents(connection, page.feed.kind, query.limit(limit))
 
     def part(self, page: FeedPage) -> None:
         with self._database.write() as connection:
-            _lock(connection, page.feed.id)
-            version = select(feed_page.c.version).where(_is_page(page))
+            lock_feed(connection, page.feed.id)
+            version = select(feed_page.c.version).where(is_page(page))
             if connection.execute(version).scalar() != page.version:
                 return  # another process has parted it
-            rows = [(row.published, row.entry_id) for row in connection.execute(oldest_first(_range(connection, page)))]
-            _add_pages(connection, page.feed.id, _ends(rows, part_sizes(len(rows)))[:-1])
+            rows = [
+                (row.published, row.entry_id) for row in connection.execute(oldest_first(range_of(connection, page)))
+            ]
+            add_pages(connection, page.feed.id, part_ends(rows, part_sizes(len(rows)))[:-1])
             values = {"dirty": True, "version": feed_page.c.version + 1}
-            connection.execute(update(feed_page).where(_is_page(page)).values(values))
+            connection.execute(update(feed_page).where(is_page(page)).values(values))
 
     # --- what is out
 
@@ -140,7 +152,7 @@ class SqlFeedStore:
 
     def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
         with self._database.write() as connection:
-            locked = _lock(connection, feed.id)
+            locked = lock_feed(connection, feed.id)
             out = _files(connection, feed_file.c.path.in_(paths))
             if locked is None or locked.kind == FeedKind.GONE:
                 return False
@@ -150,7 +162,7 @@ class SqlFeedStore:
                 _store_file(connection, feed, file, known=file.path in out)
             this = feed_table.c.id == feed.id
             if page is not None:
-                _clean_page(connection, page)
+                clean_page(connection, page)
                 mended = feed_table.c.problem.startswith(_of_page(page))
                 connection.execute(update(feed_table).where(this, mended).values(problem=""))
                 return True
@@ -165,9 +177,9 @@ class SqlFeedStore:
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
         """The document would not be valid: keep the last good files and say why."""
         with self._database.write() as connection:
-            _lock(connection, feed.id)
+            lock_feed(connection, feed.id)
             if page is not None:
-                _clean_page(connection, page)
+                clean_page(connection, page)
                 values = {"problem": f"{_of_page(page)}{problem}"}
                 connection.execute(update(feed_table).where(feed_table.c.id == feed.id).values(values))
                 return
@@ -176,7 +188,7 @@ class SqlFeedStore:
 
     def drop(self, feed: Feed) -> list[str]:
         with self._database.write() as connection:
-            locked = _lock(connection, feed.id)
+            locked = lock_feed(connection, feed.id)
             if locked is None or locked.kind != FeedKind.GONE:
                 return []  # somebody has asked for it meanwhile
             paths = list(_files(connection, feed_file.c.feed_id == feed.id))
@@ -191,7 +203,7 @@ class SqlFeedStore:
 
     def clear(self, feed: Feed) -> list[str]:
         with self._database.write() as connection:
-            _lock(connection, feed.id)
+            lock_feed(connection, feed.id)
             mine = feed_file.c.feed_id == feed.id
             paths = list(_files(connection, mine))
             connection.execute(delete(feed_file).where(mine))
@@ -245,109 +257,9 @@ class SqlFeedStore:
             return True
 
 
-def feed_rows() -> Select[Any]:
-    """Feeds with the titles that people know them by."""
-    named = select(feed_table, topic.c.title.label("of_topic"), topic.c.ended_at, author.c.name.label("of_author"))
-    joined = named.outerjoin(topic, topic.c.id == feed_table.c.topic_id)
-    return joined.outerjoin(author, author.c.id == feed_table.c.author_id)
-
-
-def feed_of(row: Row[Any]) -> Feed:
-    return Feed(
-        id=row.id,
-        kind=FeedKind(row.kind),
-        slug=row.slug,
-        title=row.of_topic or row.of_author or row.title or row.lang,
-        atom_id=row.atom_id,
-        version=row.version,
-        added_at=row.added_at,
-        both_forms=row.both_forms,
-        ended_at=row.ended_at,
-    )
-
-
-def _row(connection: Connection, number: int) -> Row[Any]:
-    return connection.execute(select(feed_table).where(feed_table.c.id == number)).one()
-
-
-def _lock(connection: Connection, number: int) -> Row[Any] | None:
-    """The feed's row, locked until the transaction ends; None when another process has dropped it."""
-    locked = select(feed_table).where(feed_table.c.id == number).with_for_update()
-    return connection.execute(locked).first()
-
-
-# --- pages
-
-
-def _newest_page(connection: Connection, number: int) -> Row[Any] | None:
-    query = select(feed_page).where(feed_page.c.feed_id == number)
-    ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc())
-    return connection.execute(ordered.limit(1)).first()
-
-
-def _place(page: Row[Any] | None) -> Place | None:
-    return (page.published, page.entry_id) if page is not None else None
-
-
 def _of_page(page: FeedPage) -> str:
     """How the problem of an archive page begins."""
     return f"{_PAGE}{page.number}: "
-
-
-def _is_page(page: FeedPage) -> Any:
-    return (feed_page.c.feed_id == page.feed.id) & (feed_page.c.number == page.number)
-
-
-def _older() -> Any:
-    """The number of the page before each."""
-    other = feed_page.alias("other")
-    is_before = (other.c.published < feed_page.c.published) | (
-        (other.c.published == feed_page.c.published) & (other.c.entry_id < feed_page.c.entry_id)
-    )
-    query = select(other.c.number).where(other.c.feed_id == feed_page.c.feed_id, is_before)
-    ordered = query.order_by(other.c.published.desc(), other.c.entry_id.desc()).limit(1)
-    return ordered.scalar_subquery().label("older")
-
-
-def _range(connection: Connection, page: FeedPage) -> Select[Any]:
-    """The places of a page's entries."""
-    row = connection.execute(select(feed_page).where(_is_page(page))).one()
-    numbered = select(feed_page).where(feed_page.c.feed_id == page.feed.id, feed_page.c.number == page.older)
-    older = connection.execute(numbered).first() if page.older else None
-    query = places(_row(connection, page.feed.id))
-    return up_to(above(query, _place(older)), (row.published, row.entry_id))
-
-
-def _ends(rows: Sequence[Place], sizes: Sequence[int]) -> list[Place]:
-    """The newest place of each part; ``rows`` are oldest first."""
-    ends, at = [], 0
-    for size in sizes:
-        at += size
-        ends.append(rows[at - 1])
-    return ends
-
-
-def _add_pages(connection: Connection, number: int, ends: Sequence[Place]) -> None:
-    highest = select(func.coalesce(func.max(feed_page.c.number), 0)).where(feed_page.c.feed_id == number)
-    first = connection.execute(highest).scalar_one() + 1
-    rows = [
-        {"feed_id": number, "number": first + i, "published": at, "entry_id": entry, "dirty": True, "version": 1}
-        for i, (at, entry) in enumerate(ends)
-    ]
-    if rows:
-        connection.execute(feed_page.insert(), rows)
-
-
-def _clean_page(connection: Connection, page: FeedPage) -> None:
-    same = _is_page(page) & (feed_page.c.version == page.version)
-    connection.execute(update(feed_page).where(same).values(dirty=False))
-
-
-def _entries(connection: Connection, ordered: Select[Any]) -> list[Entry]:
-    """The entries at these places, newest first."""
-    numbers = [row.entry_id for row in connection.execute(ordered)]
-    found = {each.number: each for each in load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))}
-    return [found[number] for number in numbers]
 
 
 # --- files

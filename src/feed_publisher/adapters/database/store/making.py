@@ -99,11 +99,11 @@ def _combined(connection: Connection, slug: str) -> _Plan | None:
     if connection.execute(count).scalar_one() >= COMBINED_MOST:
         return None
     title = " + ".join(row.title for row in rows)[:500]
-    values = {"kind": FeedKind.COMBINED, "title": title, "atom_id": _lasting_id(connection, slug)}
+    values = {"kind": FeedKind.COMBINED, "title": title, "atom_id": lasting_id(connection, slug)}
     return _Plan(values, [row.id for row in rows])
 
 
-def _lasting_id(connection: Connection, slug: str) -> str:
+def lasting_id(connection: Connection, slug: str) -> str:
     """The same whenever the feed is made: one that was dropped or taken out may come again."""
     all_id = connection.execute(select(feed.c.atom_id).where(feed.c.slug == FeedKind.ALL)).scalar_one()
     return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{all_id}#{slug}')}"
@@ -130,7 +130,15 @@ def put_feed(connection: Connection, now: datetime, **values: Any) -> bool:
     return True
 
 
-_NEW = {"title": "", "topic_id": None, "author_id": None, "lang": "", "both_forms": False, "problem": ""}
+_NEW = {
+    "title": "",
+    "topic_id": None,
+    "author_id": None,
+    "digest_id": None,
+    "lang": "",
+    "both_forms": False,
+    "problem": "",
+}
 
 
 Named = Sequence[tuple[str, str, tuple[str, ...]]]
@@ -184,7 +192,7 @@ def _declare(connection: Connection, now: datetime, slug: str, title: str, topic
     """A named feed with other articles, or another name, than before: its archive is another one, too."""
     here = (feed.c.slug == slug) & (feed.c.kind == FeedKind.NAMED)
     if connection.execute(select(feed.c.id).where(here)).first() is None:
-        values = {"kind": FeedKind.NAMED, "title": title, "atom_id": _lasting_id(connection, slug)}
+        values = {"kind": FeedKind.NAMED, "title": title, "atom_id": lasting_id(connection, slug)}
         if not put_feed(connection, now, slug=slug, **values):
             raise ConfigError(f"two feeds cannot have the address {slug!r}; choose another slug", "feeds")
     changed = {"title": title, "dirty": True, "version": feed.c.version + 1}

@@ -1,4 +1,4 @@
-"""Which entries a feed has, and which feeds have an entry."""
+"""Which entries, or issues, a feed has, and which feeds have an entry or an issue."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_, union_all, update
 
 from feed_publisher.adapters.database.schema import (
+    edition,
+    edition_entry,
     entry,
     entry_author,
     entry_topic,
     feed,
     feed_page,
     feed_topic,
+    issue,
 )
 from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.model import EntryState
 
 Place = tuple[Any, int]
-"""(published, entry's number): where an entry stands in every feed."""
+"""(published, entry's number): where an entry stands in every feed; for a feed of issues (sent, issue's number)."""
 
 
 def places(row: Row[Any]) -> Select[Any]:
-    """(published, entry_id) of the public entries of a feed, in no order; ``row`` is of table ``feed``."""
+    """(published, entry_id) of what a feed has, in no order; ``row`` is of table ``feed``."""
+    if row.kind == FeedKind.DIGEST:
+        sent = select(issue.c.sent_at.label("published"), issue.c.id.label("entry_id"))
+        return sent.where(issue.c.digest_id == row.digest_id, issue.c.sent_at.is_not(None))
     public = entry.c.state == EntryState.PUBLIC
     match FeedKind(row.kind):
         case FeedKind.TOPIC:
@@ -86,11 +92,22 @@ def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
     """The feeds and archive pages of these entries are to be written, in the transaction that changed them."""
     lock_feeds(connection)
     for chunk in chunks(entries, 500):
-        pairs = _containing(chunk).cte("pairs")
-        feeds = update(feed).where(feed.c.id.in_(select(pairs.c.feed_id)))
-        connection.execute(feeds.values(dirty=True, version=feed.c.version + 1))
-        pages = update(feed_page).where(feed_page.c.id.in_(select(_page_of(pairs)).select_from(pairs)))
-        connection.execute(pages.values(dirty=True, version=feed_page.c.version + 1))
+        _mark(connection, _containing(chunk))
+
+
+def mark_issues_dirty(connection: Connection, issues: Sequence[int]) -> None:
+    """The same for feeds of issues, when these issues have changed."""
+    lock_feeds(connection)
+    for chunk in chunks(issues, 500):
+        _mark(connection, _of_issues().where(issue.c.id.in_(chunk)))
+
+
+def _mark(connection: Connection, containing: Any) -> None:
+    pairs = containing.cte("pairs")
+    feeds = update(feed).where(feed.c.id.in_(select(pairs.c.feed_id)))
+    connection.execute(feeds.values(dirty=True, version=feed.c.version + 1))
+    pages = update(feed_page).where(feed_page.c.id.in_(select(_page_of(pairs)).select_from(pairs)))
+    connection.execute(pages.values(dirty=True, version=feed_page.c.version + 1))
 
 
 def mark_all_dirty(connection: Connection) -> None:
@@ -101,7 +118,12 @@ def mark_all_dirty(connection: Connection) -> None:
 
 
 def _containing(entries: Sequence[int]) -> Any:
-    """(feed_id, entry_id, published) for each feed that holds one of these entries, whatever the entry's state."""
+    """(feed_id, entry_id, published) for each feed that holds one of these entries, whatever the entry's state.
+
+    Feeds of issues hold the issues that were sent with them.
+    """
+    sent_with = _of_issues().join(edition, edition.c.issue_id == issue.c.id)
+    of_issues = sent_with.join(edition_entry, edition_entry.c.edition_id == edition.c.id)
     named = select(feed_topic.c.feed_id, *_place(entry_topic)).join(
         entry_topic, entry_topic.c.topic_id == feed_topic.c.topic_id
     )
@@ -118,7 +140,15 @@ def _containing(entries: Sequence[int]) -> Any:
         of_topic.where(entry_topic.c.entry_id.in_(entries)),
         of_author.where(entry_author.c.entry_id.in_(entries)),
         named.where(entry_topic.c.entry_id.in_(entries)),
+        of_issues.where(edition_entry.c.entry_id.in_(entries)),
     )
+
+
+def _of_issues() -> Select[Any]:
+    """(feed_id, entry_id, published) of the issues in the archive."""
+    each = feed.c.id.label("feed_id"), issue.c.id.label("entry_id"), issue.c.sent_at.label("published")
+    joined = select(*each).join(issue, issue.c.digest_id == feed.c.digest_id)
+    return joined.where(feed.c.kind == FeedKind.DIGEST, issue.c.sent_at.is_not(None))
 
 
 def _place(table: Any) -> tuple[Any, Any]:

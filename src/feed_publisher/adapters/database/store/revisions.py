@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from feed_publisher.adapters.database.schema import (
     delivery,
@@ -17,7 +17,8 @@ from feed_publisher.adapters.database.schema import (
     topic,
 )
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
-from feed_publisher.adapters.database.store.editions import store_edition
+from feed_publisher.adapters.database.store.editions import count_readers, main_edition, store_edition
+from feed_publisher.adapters.database.store.members import mark_issues_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, IssueState
@@ -85,17 +86,14 @@ def replace_edition(
     if renewed is None:
         put_cursors_back(connection, mine)
         values = {"state": DeliveryState.EXCLUDED, "reason": "withdrawn", "changed_at": now}
-        return int(connection.execute(update(delivery).where(mine).values(values)).rowcount)
+        excluded = connection.execute(update(delivery).where(mine).values(values)).rowcount
+        count_readers(connection, stale.id, -excluded)
+        return int(excluded)
     number = store_edition(connection, stale.issue, renewed, templates)
     moved = connection.execute(update(delivery).where(mine).values(edition_id=number)).rowcount
-    largest = (
-        select(edition.c.subject)
-        .join(delivery, delivery.c.edition_id == edition.c.id)
-        .where(delivery.c.issue_id == stale.issue)
-        .group_by(edition.c.id, edition.c.subject)
-        .order_by(func.count().desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    count_readers(connection, stale.id, -moved)
+    count_readers(connection, number, moved)
+    largest = select(edition.c.subject).where(edition.c.id == main_edition(stale.issue)).scalar_subquery()
     connection.execute(update(issue).where(issue.c.id == stale.issue).values(subject=largest))
+    mark_issues_dirty(connection, [stale.issue])
     return int(moved)

@@ -1,0 +1,85 @@
+"""Issues as they stand in the archive: what was sent, beside what its entries are now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select
+
+from feed_publisher.adapters.database.schema import (
+    digest,
+    edition,
+    edition_entry,
+    entry,
+    entry_revision,
+    feed,
+    issue,
+    topic,
+)
+from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.adapters.database.store.editions import main_edition
+from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
+from feed_publisher.domain.issue import SentEntry, SentIssue
+from feed_publisher.domain.model import Entry, TopicRef
+
+
+def load_sent(connection: Connection, numbers: Sequence[int]) -> list[SentIssue]:
+    """These issues, in this order."""
+    title = select(feed.c.title).where(feed.c.digest_id == digest.c.id).scalar_subquery()
+    query = select(issue, digest.c.slug, title.label("title"), main_edition(issue.c.id).label("edition_id"))
+    rows = connection.execute(query.join(digest).where(issue.c.id.in_(numbers))).all()
+    languages = _languages(connection, [row.edition_id for row in rows])
+    entries = _entries(connection, [row.edition_id for row in rows])
+    found = {
+        row.id: SentIssue(
+            id=row.id,
+            digest=row.slug,
+            digest_title=row.title or row.slug,
+            number=row.issue_number,
+            subject=row.subject,
+            language=languages[row.edition_id],
+            sent_at=row.sent_at,
+            entries=tuple(entries.get(row.edition_id, ())),
+        )
+        for row in rows
+    }
+    return [found[number] for number in numbers]
+
+
+def _languages(connection: Connection, editions: Sequence[int]) -> dict[int, str]:
+    query = select(edition.c.id, edition.c.language).where(edition.c.id.in_(editions))
+    return {row.id: row.language for row in connection.execute(query)}
+
+
+def _entries(connection: Connection, editions: Sequence[int]) -> dict[int, list[SentEntry]]:
+    sent = (
+        select(edition_entry, entry_revision.c.title, entry_revision.c.authors, entry_revision.c.summary)
+        .add_columns(topic.c.slug, topic.c.title.label("topic_title"))
+        .join(entry_revision, entry_revision.c.id == edition_entry.c.revision_id)
+        .join(topic, topic.c.id == edition_entry.c.topic_id)
+        .where(edition_entry.c.edition_id.in_(editions))
+        .order_by(edition_entry.c.edition_id, edition_entry.c.place)
+    )
+    rows = connection.execute(sent).all()
+    now = _as_they_are_now(connection, list({row.entry_id for row in rows}))
+    found: dict[int, list[SentEntry]] = {}
+    for row in rows:
+        found.setdefault(row.edition_id, []).append(
+            SentEntry(
+                title=row.title,
+                authors=tuple(row.authors),
+                summary=row.summary,
+                topic=TopicRef(slug=row.slug, title=row.topic_title),
+                entry=now[row.entry_id],
+            )
+        )
+    return found
+
+
+def _as_they_are_now(connection: Connection, numbers: Sequence[int]) -> dict[int, Entry]:
+    loaded = (
+        each
+        for chunk in chunks(numbers, 500)
+        for each in load_entries(connection, entry_rows().where(entry.c.id.in_(chunk)))
+    )
+    return {each.number: each for each in loaded}
