@@ -154,6 +154,8 @@ class ArchivePages:
         return {
             **was,
             "withdrawn": False,
+            "lang": entry.language if entry.language and entry.language != language else "",
+            "dir": direction(entry.language or language),
             "url": entry.link or f"{self._pages.base}/entries/{entry.key}",
             "corrected": sent.corrected,
             "corrected_at": entry.updated,
