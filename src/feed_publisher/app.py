@@ -200,12 +200,14 @@ class App:
     def publisher(self) -> Publisher:
         from feed_publisher.adapters.files import PublicFolder
         from feed_publisher.compose.feedcheck import check_feed
-        from feed_publisher.compose.feeds import render
+        from feed_publisher.compose.feeds import lay_out, maker, piece_of
         from feed_publisher.compose.opml import render_opml
+        from feed_publisher.services.feedmaking import FeedMaker
         from feed_publisher.services.publish import Publisher
 
         site, files = wiring.feed_site(self.settings), PublicFolder(self.folder / "public")
-        return Publisher(self.feeds, files, site, render, check_feed, render_opml)
+        making = FeedMaker(self.feeds, site, piece_of, lay_out, check_feed, maker())
+        return Publisher(self.feeds, files, site, making, render_opml)
 
     def publish(self, every: bool = False, pages: int | None = None) -> PublishReport:
         """Take issues whose mail leaves into the archive; write the feed files that changed and some archive pages."""

@@ -32,7 +32,7 @@ from lxml import etree
 from reader import make_reader
 
 from feed_publisher.compose.feedcheck import check_feed, legal
-from feed_publisher.compose.feeds import render, render_atom, render_rss
+from feed_publisher.compose.feeds import render
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, Image
 
@@ -55,11 +55,11 @@ def parsed(data: bytes) -> Any:
 
 
 def atom(feed: FeedDocument) -> etree._Element:
-    return etree.fromstring(render_atom(feed))
+    return etree.fromstring(render(feed, FeedFormat.ATOM))
 
 
 def channel(feed: FeedDocument) -> etree._Element:
-    return etree.fromstring(render_rss(feed))[0]
+    return etree.fromstring(render(feed, FeedFormat.RSS))[0]
 
 
 def read_by_reader(path: Path) -> list[Any]:
@@ -88,7 +88,7 @@ def test_feedparser_reads_every_entry_in_order(format: FeedFormat) -> None:
 
 
 def test_feedparser_gives_atom_titles_back_exactly() -> None:
-    assert [entry.title for entry in parsed(render_atom(hostile_document())).entries] == SHOWN
+    assert [entry.title for entry in parsed(render(hostile_document(), FeedFormat.ATOM)).entries] == SHOWN
 
 
 @pytest.mark.parametrize("format", XML_FORMATS)
@@ -400,4 +400,4 @@ def test_rendering_leaves_the_locale_of_the_process_alone(monkeypatch: pytest.Mo
         raise AssertionError("setlocale was called")
 
     monkeypatch.setattr(locale, "setlocale", refuse)
-    assert b"<pubDate>Mon, 02 Mar 2026 08:30:00 +0000</pubDate>" in render_rss(golden_document())
+    assert b"<pubDate>Mon, 02 Mar 2026 08:30:00 +0000</pubDate>" in render(golden_document(), FeedFormat.RSS)

@@ -5,12 +5,12 @@ from typing import Any
 
 from feed_samples import SHOWN, document, hostile_document, item
 
-from feed_publisher.compose.jsonfeed import render_json
-from feed_publisher.domain.model import FeedDocument
+from feed_publisher.compose.feeds import render
+from feed_publisher.domain.model import FeedDocument, FeedFormat
 
 
 def loaded(feed: FeedDocument) -> Any:
-    return json.loads(render_json(feed))
+    return json.loads(render(feed, FeedFormat.JSON))
 
 
 def test_feed() -> None:
@@ -62,8 +62,8 @@ def test_titles_are_exact_and_hostile_characters_gone() -> None:
 
 
 def test_bytes_are_readable_utf8_with_a_last_line_end() -> None:
-    data = render_json(hostile_document())
+    data = render(hostile_document(), FeedFormat.JSON)
     assert "\U0001f40b".encode() in data
     assert b"\\u" not in data
     assert data.endswith(b"}\n")
-    assert data == render_json(hostile_document())
+    assert data == render(hostile_document(), FeedFormat.JSON)

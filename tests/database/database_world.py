@@ -24,7 +24,7 @@ from feed_publisher.domain import selection
 from feed_publisher.domain.delivery import DeliveryState, Reply, Result, Stage, Verdict, verdict
 from feed_publisher.domain.identity import Key
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
-from feed_publisher.domain.model import Draft, Problem
+from feed_publisher.domain.model import Draft, Entry, Problem
 from feed_publisher.domain.recognition import recognise, wanted_keys
 from feed_publisher.ports.issues import Audience, Batch, NewDelivery
 from feed_publisher.ports.people import Joined, NewSubscription
@@ -106,7 +106,8 @@ class World:
 
     def in_feed(self, slug: str, limit: int = 50) -> list[str]:
         """Titles in the live document of a feed."""
-        return [entry.title for feed in self.feeds.find([slug]) for entry in self.feeds.live(feed).entries[:limit]]
+        found = [each for feed in self.feeds.find([slug]) for each in self.feeds.live(feed, "").contents[:limit]]
+        return [entry.title for entry in found if isinstance(entry, Entry)]
 
     def sequences(self) -> dict[tuple[str, str], int | None]:
         """Sequences by title and topic slug."""

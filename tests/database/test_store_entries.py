@@ -626,12 +626,12 @@ def test_a_refused_feed_says_why_until_it_is_right(world: World) -> None:
 def test_feeds_depend_on_settings(world: World) -> None:
     world.absorb(article("One"))
     publish(world)
-    world.feeds.depend_on("title=A")
+    world.feeds.depend_on("title=A", [])
     assert set(dirty(world)) == {"all", "news"}
     publish(world)
-    world.feeds.depend_on("title=A")
+    world.feeds.depend_on("title=A", [])
     assert dirty(world) == []
-    world.feeds.depend_on("title=B")
+    world.feeds.depend_on("title=B", [])
     assert set(dirty(world)) == {"all", "news"}
 
 

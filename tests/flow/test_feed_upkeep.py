@@ -232,14 +232,14 @@ def test_an_outline_that_could_not_be_written_is_tried_again(site: Site) -> None
 
 def test_what_would_not_be_valid_is_not_looked_at_every_second(site: Site, tmp_path: Path) -> None:
     with second_machine(site, tmp_path / "other") as other:
-        checked = other.publisher.check
+        checked = other.publisher.maker.check
 
         def check(data: bytes, format: FeedFormat) -> None:
             if b"Ships" in data:
                 raise FeedError("no title")
             checked(data, format)
 
-        other.publisher.check = check
+        other.publisher.maker.check = check
         for _ in range(2):
             assert {problem.where for problem in other.publish().problems} == {"feeds/ships", "feeds/all"}
             site.now += timedelta(minutes=2)

@@ -6,6 +6,7 @@ every feed that contains it, so it is rendered once and the feeds are put togeth
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from html import escape
@@ -18,9 +19,18 @@ from feedgen.ext.dc import DcEntryExtension
 from lxml import etree
 
 from feed_publisher.compose.feedcheck import legal
-from feed_publisher.compose.jsonfeed import name_of, names_of, render_json, title_of
+from feed_publisher.compose.jsonfeed import json_frame, json_item, name_of, names_of, title_of
 from feed_publisher.domain.errors import FeedError
-from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem
+from feed_publisher.domain.model import (
+    Enclosure,
+    FeedDocument,
+    FeedFormat,
+    FeedItem,
+    FeedLayout,
+    FeedPiece,
+    Image,
+    TopicRef,
+)
 
 GENERATOR = "feed-publisher"
 TTL_MINUTES = 30
@@ -115,28 +125,81 @@ class _History(BaseExtension):  # type: ignore[misc]
             etree.SubElement(parent, _name("fh", "archive"))
 
 
-def render(document: FeedDocument, format: FeedFormat) -> bytes:
+def lay_out(document: FeedDocument, format: FeedFormat) -> FeedLayout:
     """FeedError when the format cannot say what the document holds: no title, a date without zone."""
-    renderers = {FeedFormat.ATOM: render_atom, FeedFormat.RSS: render_rss, FeedFormat.JSON: render_json}
+    frames = {FeedFormat.ATOM: _atom_frame, FeedFormat.RSS: _rss_frame, FeedFormat.JSON: json_frame}
+    between = b",\n" if format is FeedFormat.JSON else b""
     try:
-        return renderers[format](document)
+        head, tail = frames[format](document)
+        pieces = [item if isinstance(item, FeedPiece) else piece_of(item) for item in document.items]
     except ValueError as error:
         raise FeedError(f"{document.urls[format]} cannot be written: {error}") from error
+    return FeedLayout(head, between.join(piece.of(format) for piece in pieces), tail)
 
 
-def render_atom(document: FeedDocument) -> bytes:
+def render(document: FeedDocument, format: FeedFormat) -> bytes:
+    """The whole document at once."""
+    return lay_out(document, format).whole
+
+
+def maker() -> str:
+    """Another whenever this module, feedgen or lxml would make another piece of an entry that has everything."""
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    file = Enclosure(url="https://a.example/b.mp3", type="audio/mpeg", length=1, title="b")
+    everything = FeedItem(
+        id="urn:a",
+        url="https://a.example/",
+        title="a & <b>",
+        authors=("A", "B"),
+        summary="c & <d>",
+        content_html="<p>e &amp; f</p>",
+        published=at,
+        updated=at,
+        topics=(TopicRef(slug="g", title="G & H"),),
+        language="he",
+        image=Image(url="https://a.example/i.png", alt="i", credit="j"),
+        enclosures=(file, file),
+    )
+    return repr(piece_of(everything))
+
+
+@lru_cache(REMEMBERED)
+def piece_of(item: FeedItem) -> FeedPiece:
+    """Raises ValueError when no entry can say what the item holds."""
+    entry = _Entry()
+    entry.id(legal(item.id))
+    entry.title(title_of(item))  # an entry without one would cost the whole feed
+    entry.published(item.published)
+    entry.updated(item.updated)  # feedgen's default is now
+    entry.link(href=legal(item.url), rel="alternate", type="text/html")
+    entry.author([{"name": name} for name in names_of(item)])
+    entry.category([{"term": topic.slug, "label": name_of(topic)} for topic in item.topics])
+    if item.content_html:
+        entry.content(legal(item.content_html), type="html")
+    entry.register_extension("media", _Media)
+    entry.media.item = item
+    rss = _rss_item(entry, item)  # first: what only RSS needs is replaced for Atom
+    return FeedPiece(id=item.id, updated=item.updated, rss=rss, atom=_atom_entry(entry, item), json=json_item(item))
+
+
+def _atom_frame(document: FeedDocument) -> tuple[bytes, bytes]:
     feed = _feed(document, FeedFormat.ATOM)
     feed.author({"name": feed.title()})  # RFC 4287 §4.1.1: for the entries that name nobody
     if document.icon:
         feed.icon(legal(document.icon))
-    return _filled(feed.atom_str(pretty=True), b"</feed>", [_pieces(item)[0] for item in document.items])
+    return _parted(feed.atom_str(pretty=True), b"</feed>")
 
 
-def render_rss(document: FeedDocument) -> bytes:
+def _rss_frame(document: FeedDocument) -> tuple[bytes, bytes]:
     feed = _feed(document, FeedFormat.RSS)
     feed.ttl(TTL_MINUTES)
     feed.docs("")
-    return _filled(feed.rss_str(pretty=True), b"  </channel>", [_pieces(item)[1] for item in document.items])
+    return _parted(feed.rss_str(pretty=True), b"  </channel>")
+
+
+def _parted(feed: bytes, end: bytes) -> tuple[bytes, bytes]:
+    head, _, tail = feed.rpartition(end)
+    return head, end + tail
 
 
 def _feed(document: FeedDocument, format: FeedFormat) -> Any:
@@ -168,25 +231,6 @@ def _more_links(document: FeedDocument, format: FeedFormat) -> list[dict[str, st
     hubs = [{"rel": "hub", "href": legal(hub)} for hub in document.hubs]
     kind = f"application/{format}+xml"
     return hubs + [{"rel": rel, "href": legal(to[format]), "type": kind} for rel, to in archive.items() if to]
-
-
-@lru_cache(REMEMBERED)
-def _pieces(item: FeedItem) -> tuple[bytes, bytes]:
-    """The entry as it stands in Atom and in RSS. RSS comes first: what only it needs is replaced for Atom."""
-    entry = _Entry()
-    entry.id(legal(item.id))
-    entry.title(title_of(item))  # an entry without one would cost the whole feed
-    entry.published(item.published)
-    entry.updated(item.updated)  # feedgen's default is now
-    entry.link(href=legal(item.url), rel="alternate", type="text/html")
-    entry.author([{"name": name} for name in names_of(item)])
-    entry.category([{"term": topic.slug, "label": name_of(topic)} for topic in item.topics])
-    if item.content_html:
-        entry.content(legal(item.content_html), type="html")
-    entry.register_extension("media", _Media)
-    entry.media.item = item
-    rss = _rss_item(entry, item)
-    return _atom_entry(entry, item), rss
 
 
 def _rss_item(entry: _Entry, item: FeedItem) -> bytes:
@@ -225,11 +269,6 @@ def _piece(element: Any, namespaces: dict[str, str], level: int) -> bytes:
     element.tail = "\n"
     text = etree.tostring(parent, encoding="unicode")
     return ("  " * level + text[text.index(">") + 1 : text.rindex("<")]).encode()
-
-
-def _filled(feed: bytes, end: bytes, pieces: list[bytes]) -> bytes:
-    head, _, tail = feed.rpartition(end)
-    return b"".join([head, *pieces, end, tail])
 
 
 def _name(prefix: str, name: str) -> str:

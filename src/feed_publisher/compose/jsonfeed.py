@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Any
 
 from feed_publisher.compose.feedcheck import JSON_FEED_VERSION, legal
 from feed_publisher.domain.model import Enclosure, FeedDocument, FeedFormat, FeedItem, TopicRef
 
-REMEMBERED = 1000
-"""Rendered entries that are kept, as for the other formats."""
 
-
-def render_json(document: FeedDocument) -> bytes:
-    """One entry to a line."""
+def json_frame(document: FeedDocument) -> tuple[bytes, bytes]:
+    """What stands before the items and after them."""
     feed = {
         "version": JSON_FEED_VERSION,
         "title": document.title,
@@ -29,12 +25,11 @@ def render_json(document: FeedDocument) -> bytes:
         "hubs": [{"type": "WebSub", "url": hub} for hub in document.hubs] or None,
     }
     head = json.dumps(_clean(feed), ensure_ascii=False, indent=2).encode().removesuffix(b"\n}")
-    items = b",\n".join(_json_item(item) for item in document.items)
-    return b"".join([head, b',\n  "items": [', b"\n" if items else b"", items, b"\n  ]\n}\n" if items else b"]\n}\n"])
+    return head + b',\n  "items": [\n', b"\n  ]\n}\n"
 
 
-@lru_cache(REMEMBERED)
-def _json_item(item: FeedItem) -> bytes:
+def json_item(item: FeedItem) -> bytes:
+    """One line, without its end."""
     return b"    " + json.dumps(_clean(_item(item)), ensure_ascii=False).encode()
 
 

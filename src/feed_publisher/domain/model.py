@@ -188,6 +188,25 @@ class FeedItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPiece:
+    """A FeedItem as it stands in a document of each format. ``id`` and ``updated`` are what the document asks of it."""
+
+    id: str
+    updated: datetime
+    atom: bytes
+    rss: bytes
+    json: bytes
+
+    def of(self, format: FeedFormat) -> bytes:
+        match format:
+            case FeedFormat.ATOM:
+                return self.atom
+            case FeedFormat.RSS:
+                return self.rss
+        return self.json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedDocument:
     """All that feed bytes depend on (invariant 2). ``items`` are newest first; ``updated`` never comes from a clock.
 
@@ -204,10 +223,32 @@ class FeedDocument:
     urls: dict[FeedFormat, str]
     language: str
     updated: datetime
-    items: tuple[FeedItem, ...] = field(default=())
+    items: tuple[FeedItem | FeedPiece, ...] = field(default=())
     older: dict[FeedFormat, str] = field(default_factory=dict)
     current: dict[FeedFormat, str] = field(default_factory=dict)
     hubs: tuple[str, ...] = ()
     icon: str = ""
     logo: str = ""
     expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLayout:
+    """The bytes of a document, with its entries apart from what is around them."""
+
+    head: bytes
+    entries: bytes
+    tail: bytes
+
+    @property
+    def whole(self) -> bytes:
+        return b"".join((self.head, self.entries, self.tail))
+
+    @property
+    def size(self) -> int:
+        return len(self.head) + len(self.entries) + len(self.tail)
+
+    @property
+    def frame(self) -> bytes:
+        """A document without entries."""
+        return self.head + self.tail

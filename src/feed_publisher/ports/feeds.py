@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.issue import SentIssue
-from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat
+from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem, FeedLayout, FeedPiece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +73,21 @@ class FeedState:
     problem: str
 
 
+Content = Sequence[Entry | FeedPiece | SentIssue]
+"""What stands in a document, newest first: issues, or entries, some of which are rendered already."""
+
+Pieces = Mapping[int, FeedPiece]
+"""By the numbers of their entries."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The entries, or issues, of a live document, newest first.
+    """What stands in a live document.
 
     ``older`` is the number of the newest archive page, 0 for none. ``overfull``: there are more, to be sealed.
     """
 
-    entries: tuple[Entry | SentIssue, ...]
+    contents: Content
     older: int
     overfull: bool = False
 
@@ -90,7 +97,7 @@ WriteFiles = Callable[[dict[str, FeedFile]], list[FeedFile]]
 
 
 class FeedStore(Protocol):
-    """Which feeds are dirty and which bytes are out."""
+    """Which feeds are dirty and which bytes are out. ``made`` names what pieces are made with."""
 
     def dirty(self, slug: str | None = None) -> list[Feed]: ...
     def find(self, slugs: Sequence[str]) -> list[Feed]: ...
@@ -102,20 +109,30 @@ class FeedStore(Protocol):
         """Move what a live document has too many of into archive pages."""
         ...
 
-    def live(self, feed: Feed) -> Live: ...
+    def live(self, feed: Feed, made: str) -> Live: ...
     def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
         """Of one feed, or of all but some."""
         ...
 
     def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]: ...
-    def of_page(self, page: FeedPage, limit: int) -> Sequence[Entry | SentIssue]: ...
+    def of_page(self, page: FeedPage, limit: int, made: str) -> Content: ...
     def part(self, page: FeedPage) -> None:
         """Part a page that has grown too large; the parts are dirty."""
         ...
 
     def out(self, paths: Sequence[str]) -> dict[str, FeedFile]: ...
-    def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
-        """Let ``write`` replace these files under the feed's lock; False when newer ones are out already."""
+    def replace(
+        self,
+        feed: Feed,
+        paths: Sequence[str],
+        write: WriteFiles,
+        page: FeedPage | None = None,
+        keep: Mapping[str, Pieces] = ...,
+    ) -> bool:
+        """Let ``write`` replace these files under the feed's lock; False when newer ones are out already.
+
+        ``keep``: pieces by what they are made with. They are kept unless something in the feed has changed since.
+        """
         ...
 
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None: ...
@@ -144,8 +161,11 @@ class FeedStore(Protocol):
         """Make a feed that somebody asks for, if there is what it would hold; whether it is there now."""
         ...
 
-    def depend_on(self, settings: str) -> bool:
-        """All feeds are dirty when what they take from the settings has changed since the last call; whether it has."""
+    def depend_on(self, settings: str, made: Collection[str]) -> bool:
+        """All feeds are dirty when what they take from the settings has changed since the last call; whether it has.
+
+        Then only pieces that are made in one of these ways stay.
+        """
         ...
 
 
@@ -162,6 +182,7 @@ class FeedFiles(Protocol):
         ...
 
 
-RenderFeed = Callable[[FeedDocument, FeedFormat], bytes]
+RenderPiece = Callable[[FeedItem], FeedPiece]
+RenderFeed = Callable[[FeedDocument, FeedFormat], FeedLayout]
 RenderOutline = Callable[[str, Sequence[tuple[str, str, str]]], bytes]
 """OPML from a title and, per feed, its title, the address of its page and its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from feed_publisher.compose.issue import issue_html, issue_text
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.issue import SentIssue
-from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem
+from feed_publisher.domain.model import Entry, FeedDocument, FeedFormat, FeedItem, FeedPiece
 from feed_publisher.ports.feeds import Feed, FeedPage
 
 
@@ -32,6 +33,11 @@ class FeedSite:
     def fingerprint(self) -> str:
         """Changes when every feed does."""
         return "\n".join([self.title, self.base_url, self.language, str(self.full), self.logo, *self.hubs])
+
+    def made(self, full: bool, maker: str) -> str:
+        """Names what the pieces of entries in one form are made with: they stay while it does."""
+        parts = [self.base_url, self.language, str(full), maker]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     @property
     def other_form(self) -> str:
@@ -72,18 +78,18 @@ def page_number(path: str, slug: str) -> int:
     return int(name) if name.isdigit() else 0
 
 
-Content = Sequence[Entry | SentIssue]
-"""Newest first."""
+Rendered = Sequence[FeedPiece | SentIssue]
+"""What stands in a document, newest first; entries are rendered."""
 
 
-def live_document(feed: Feed, entries: Content, older: int, site: FeedSite, other_form: bool) -> FeedDocument:
+def live_document(feed: Feed, entries: Rendered, older: int, site: FeedSite, other_form: bool) -> FeedDocument:
     """The newest entries, which readers poll. In the other form the archive's pages are those of the usual one."""
     name = f"{feed.slug}.{site.other_form}" if other_form else feed.slug
     id = f"urn:uuid:{uuid5(NAMESPACE_URL, f'{feed.atom_id}#{site.other_form}')}" if other_form else feed.atom_id
     return _document(feed, entries, older, site, id, name, site.full != other_form)
 
 
-def page_document(page: FeedPage, entries: Content, site: FeedSite) -> FeedDocument:
+def page_document(page: FeedPage, entries: Rendered, site: FeedSite) -> FeedDocument:
     """An archive page."""
     feed, name = page.feed, f"{page.feed.slug}/{page.number}"
     current = site.feed_urls(feed.slug)
@@ -92,7 +98,7 @@ def page_document(page: FeedPage, entries: Content, site: FeedSite) -> FeedDocum
 
 def _document(
     feed: Feed,
-    entries: Content,
+    entries: Rendered,
     older: int,
     site: FeedSite,
     id: str,
@@ -100,9 +106,8 @@ def _document(
     full: bool,
     current: dict[FeedFormat, str] | None = None,
 ) -> FeedDocument:
-    items = tuple(
-        issue_item(each, feed, site, full) if isinstance(each, SentIssue) else feed_item(each, site, full)
-        for each in entries
+    items: tuple[FeedItem | FeedPiece, ...] = tuple(
+        issue_item(each, feed, site, full) if isinstance(each, SentIssue) else each for each in entries
     )
     if feed.ended_at and not current:
         items = (_last_item(feed, feed.ended_at, site), *items)

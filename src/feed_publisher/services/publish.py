@@ -1,4 +1,4 @@
-"""Publish: render the feeds that changed, check them, and replace the files of those whose bytes differ.
+"""Publish: make the feeds that changed, and replace the files of those whose bytes differ.
 
 Live documents come first, which readers poll; then archive pages. What another process has published is brought into
 this one's folder, so that every node answers with the same bytes.
@@ -6,20 +6,18 @@ this one's folder, so that every node answers with the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from feed_publisher.compose.packing import Packed
-from feed_publisher.domain.archive import GONE_AFTER, LIVE_LARGE, LIVE_MOST, PAGE_MOST, FeedKind
+from feed_publisher.domain.archive import GONE_AFTER, FeedKind
 from feed_publisher.domain.errors import FeedError, FileError
-from feed_publisher.domain.model import FeedDocument, FeedFormat, Problem
-from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderFeed, RenderOutline
-from feed_publisher.services.feeddocument import FeedSite, feed_paths, live_document, page_document, page_number
-
-SIZE = 250_000
-"""Bytes. The JSON Feed specification calls this size fine, and readers poll often."""
+from feed_publisher.domain.model import FeedFormat, Problem
+from feed_publisher.ports.feeds import Feed, FeedFile, FeedFiles, FeedPage, FeedStore, RenderOutline
+from feed_publisher.services.feeddocument import FeedSite, feed_paths, page_number
+from feed_publisher.services.feedmaking import FeedMaker, Made
 
 PAGES = 50
 """Archive pages that are read at a time."""
@@ -53,8 +51,7 @@ class Publisher:
     feeds: FeedStore
     files: FeedFiles
     site: FeedSite
-    render: RenderFeed
-    check: Callable[[bytes, FeedFormat], None]
+    maker: FeedMaker
     outline: RenderOutline
     seen: datetime | None = None
     swept: datetime | None = None
@@ -66,7 +63,7 @@ class Publisher:
         One that would not validate keeps its last good files, and one that cannot be written holds up no other.
         """
         report = PublishReport()
-        self.outline_due |= self.feeds.depend_on(self.site.fingerprint) or every
+        self.outline_due |= self.feeds.depend_on(self.site.fingerprint, self.maker.ways) or every
         sweeping = self.swept is None or now - self.swept >= SWEEP_EVERY
         if sweeping:
             self.seen = None
@@ -119,38 +116,12 @@ class Publisher:
                 self.files.remove(path)
             return True
         try:
-            rendered = self._live(feed)
+            made = self.maker.live(feed)
         except FeedError as error:
             self.feeds.refuse(feed, str(error))
             report.problems.append(Problem(where=f"feeds/{feed.slug}", reason=str(error)))
             return False
-        return self._replace(feed, rendered, report, now)
-
-    def _live(self, feed: Feed) -> dict[str, bytes]:
-        """The bytes of a feed by path. Entries that are too many, or too large together, go into its archive."""
-        live = self.feeds.live(feed)
-        if live.overfull:
-            self.feeds.seal(feed, LIVE_MOST)
-            live = self.feeds.live(feed)
-        rendered = self._rendered(feed.slug, live_document(feed, live.entries, live.older, self.site, False))
-        if len(live.entries) >= LIVE_LARGE and max(map(len, rendered.values())) > SIZE:
-            self.feeds.seal(feed, LIVE_LARGE - 1)
-            live = self.feeds.live(feed)
-            rendered = self._rendered(feed.slug, live_document(feed, live.entries, live.older, self.site, False))
-        if feed.both_forms:
-            other = live_document(feed, live.entries, live.older, self.site, True)
-            rendered |= self._rendered(f"{feed.slug}.{self.site.other_form}", other)
-        return self._checked(rendered)
-
-    def _rendered(self, name: str, document: FeedDocument) -> dict[str, bytes]:
-        """The bytes of a document by path."""
-        return {path: self.render(document, format) for format, path in feed_paths(name).items()}
-
-    def _checked(self, rendered: dict[str, bytes]) -> dict[str, bytes]:
-        """Raises FeedError when any of them would not be valid."""
-        for path, data in rendered.items():
-            self.check(data, FeedFormat(path.rpartition(".")[2]))
-        return rendered
+        return self._replace(feed, made, report, now)
 
     # --- archive pages
 
@@ -166,27 +137,24 @@ class Publisher:
             left = None if left is None else left - len(pages)
 
     def _publish_page(self, page: FeedPage, report: PublishReport, now: datetime) -> None:
-        entries = self.feeds.of_page(page, PAGE_MOST + 1)
-        if len(entries) > PAGE_MOST:
-            self.feeds.part(page)  # its parts are dirty and come in their turn
-            return
-        name = f"{page.feed.slug}/{page.number}"
         try:
-            rendered = self._checked(self._rendered(name, page_document(page, entries, self.site)))
+            made = self.maker.page(page)
         except FeedError as error:
             self.feeds.refuse(page.feed, str(error), page)
-            report.problems.append(Problem(where=f"feeds/{name}", reason=str(error)))
+            where = f"feeds/{page.feed.slug}/{page.number}"
+            report.problems.append(Problem(where=where, reason=str(error)))
             return
-        self._replace(page.feed, rendered, report, now, page)
+        if made is not None:
+            self._replace(page.feed, made, report, now, page)
 
     # --- files
 
     def _replace(
-        self, feed: Feed, rendered: dict[str, bytes], report: PublishReport, now: datetime, page: FeedPage | None = None
+        self, feed: Feed, made: Made, report: PublishReport, now: datetime, page: FeedPage | None = None
     ) -> bool:
         """Whether it is out for the first time."""
-        known = self.feeds.out(list(rendered))
-        packed = {path: Packed(data) for path, data in rendered.items()}
+        known = self.feeds.out(list(made.files))
+        packed = {path: Packed(data) for path, data in made.files.items()}
         changed = {path: each for path, each in packed.items() if not self._is_out(path, each, known.get(path))}
         for each in changed.values():
             _ = each.codings  # compressed now, not while the database waits
@@ -194,8 +162,8 @@ class Publisher:
         def write(out: dict[str, FeedFile]) -> list[FeedFile]:
             return [self._write(path, each, out.get(path), feed.version, now) for path, each in changed.items()]
 
-        if self.feeds.replace(feed, list(rendered), write, page):
-            report.unchanged += len(rendered) - len(changed)
+        if self.feeds.replace(feed, list(made.files), write, page, made.keep):
+            report.unchanged += len(made.files) - len(changed)
             report.written += changed
         return not known
 

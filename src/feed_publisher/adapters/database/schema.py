@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -245,6 +246,14 @@ entry_topic = Table(
     Column("mailable_at", Utc),
     Column("published", Utc, nullable=False),
     Index("ix_entry_topic_topic_id_published", "topic_id", "published", "entry_id"),
+)
+
+entry_piece = Table(
+    "entry_piece",
+    metadata,
+    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
+    Column("made", String(32), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
 )
 
 author = Table(

@@ -10,12 +10,11 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 from feed_publisher.adapters.database.schema import entry, feed_page
 from feed_publisher.adapters.database.store.feed_rows import feed_row
 from feed_publisher.adapters.database.store.members import Place, above, places, up_to
+from feed_publisher.adapters.database.store.pieces import load_pieces
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sent import load_sent
 from feed_publisher.domain.archive import FeedKind
-from feed_publisher.domain.issue import SentIssue
-from feed_publisher.domain.model import Entry
-from feed_publisher.ports.feeds import FeedPage
+from feed_publisher.ports.feeds import Content, FeedPage
 
 
 def newest_page(connection: Connection, number: int) -> Row[Any] | None:
@@ -77,10 +76,12 @@ def clean_page(connection: Connection, page: FeedPage) -> None:
     connection.execute(update(feed_page).where(same).values(dirty=False))
 
 
-def contents(connection: Connection, kind: FeedKind, ordered: Select[Any]) -> Sequence[Entry | SentIssue]:
-    """The entries or issues at these places, newest first."""
+def contents(connection: Connection, kind: FeedKind, ordered: Select[Any], made: str) -> Content:
+    """The entries or issues at these places, newest first; of entries their pieces, where they are kept."""
     numbers = [row.entry_id for row in connection.execute(ordered)]
     if kind is FeedKind.DIGEST:
         return load_sent(connection, numbers)
-    found = {each.number: each for each in load_entries(connection, entry_rows().where(entry.c.id.in_(numbers)))}
-    return [found[number] for number in numbers]
+    pieces = load_pieces(connection, made, numbers)
+    missing = [number for number in numbers if number not in pieces]
+    found = {each.number: each for each in load_entries(connection, entry_rows().where(entry.c.id.in_(missing)))}
+    return [pieces.get(number) or found[number] for number in numbers]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, exists, select, update
@@ -33,6 +34,7 @@ from feed_publisher.adapters.database.store.making import (
     make_feed,
 )
 from feed_publisher.adapters.database.store.members import (
+    FEED_SETTINGS,
     above,
     lock_feeds,
     mark_all_dirty,
@@ -40,12 +42,10 @@ from feed_publisher.adapters.database.store.members import (
     oldest_first,
     places,
 )
+from feed_publisher.adapters.database.store.pieces import drop_other_pieces, drop_pieces, store_pieces
 from feed_publisher.domain.archive import LIVE_MOST, FeedKind, page_sizes, part_sizes
-from feed_publisher.domain.issue import SentIssue
-from feed_publisher.domain.model import Entry
-from feed_publisher.ports.feeds import Feed, FeedFile, FeedPage, Live, WriteFiles
+from feed_publisher.ports.feeds import Content, Feed, FeedFile, FeedPage, Live, Pieces, WriteFiles
 
-_SETTINGS = "feed settings"
 _PAGE = "page "
 _LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED, FeedKind.DIGEST)
 
@@ -72,13 +72,13 @@ class SqlFeedStore:
 
     # --- what is in them
 
-    def live(self, feed: Feed) -> Live:
+    def live(self, feed: Feed, made: str) -> Live:
         with self._database.read() as connection:
             newest = newest_page(connection, feed.id)
             query = newest_first(above(places(feed_row(connection, feed.id)), place_of(newest)))
-            entries = contents(connection, feed.kind, query.limit(LIVE_MOST + 1))
+            entries = contents(connection, feed.kind, query.limit(LIVE_MOST + 1), made)
             older = newest.number if newest else 0
-            return Live(entries=tuple(entries[:LIVE_MOST]), older=older, overfull=len(entries) > LIVE_MOST)
+            return Live(contents=entries[:LIVE_MOST], older=older, overfull=len(entries) > LIVE_MOST)
 
     def seal(self, feed: Feed, most: int) -> None:
         with self._database.write() as connection:
@@ -88,7 +88,10 @@ class SqlFeedStore:
             newest = place_of(newest_page(connection, feed.id))
             query = oldest_first(above(places(locked), newest))
             rows = [(row.published, row.entry_id) for row in connection.execute(query)]
-            add_pages(connection, feed.id, part_ends(rows, page_sizes(len(rows), most)))
+            sizes = page_sizes(len(rows), most)
+            add_pages(connection, feed.id, part_ends(rows, sizes))
+            if feed.kind is not FeedKind.DIGEST:
+                drop_pieces(connection, [number for _, number in rows[: sum(sizes)]])
 
     def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
         """Newest first: readers walk back from the live document."""
@@ -113,10 +116,10 @@ class SqlFeedStore:
                 for row in connection.execute(ordered)
             ]
 
-    def of_page(self, page: FeedPage, limit: int) -> Sequence[Entry | SentIssue]:
+    def of_page(self, page: FeedPage, limit: int, made: str) -> Content:
         with self._database.read() as connection:
             query = newest_first(range_of(connection, page))
-            return contents(connection, page.feed.kind, query.limit(limit))
+            return contents(connection, page.feed.kind, query.limit(limit), made)
 
     def part(self, page: FeedPage) -> None:
         with self._database.write() as connection:
@@ -150,7 +153,14 @@ class SqlFeedStore:
                 found.setdefault(row.slug, []).append(_file(row))
         return found
 
-    def replace(self, feed: Feed, paths: Sequence[str], write: WriteFiles, page: FeedPage | None = None) -> bool:
+    def replace(
+        self,
+        feed: Feed,
+        paths: Sequence[str],
+        write: WriteFiles,
+        page: FeedPage | None = None,
+        keep: Mapping[str, Pieces] = MappingProxyType({}),
+    ) -> bool:
         with self._database.write() as connection:
             locked = lock_feed(connection, feed.id)
             out = _files(connection, feed_file.c.path.in_(paths))
@@ -167,6 +177,9 @@ class SqlFeedStore:
                 connection.execute(update(feed_table).where(this, mended).values(problem=""))
                 return True
             _forget_other_forms(connection, feed, paths)
+            if locked.version == feed.version:
+                for made, pieces in keep.items():
+                    store_pieces(connection, made, pieces)
             of_a_page = feed_table.c.problem.startswith(_PAGE)
             problem = case((of_a_page, feed_table.c.problem), else_="")
             connection.execute(
@@ -243,17 +256,18 @@ class SqlFeedStore:
         with self._database.write() as connection:
             mark_all_dirty(connection)
 
-    def depend_on(self, settings: str) -> bool:
-        known = select(fact.c.value).where(fact.c.name == _SETTINGS)
+    def depend_on(self, settings: str, made: Collection[str]) -> bool:
+        known = select(fact.c.value).where(fact.c.name == FEED_SETTINGS)
         with self._database.read() as connection:
             if connection.execute(known).scalar() == settings:
                 return False
         with self._database.write() as connection:
-            insert_missing(connection, fact, [{"name": _SETTINGS, "value": ""}])
-            other = (fact.c.name == _SETTINGS) & (fact.c.value != settings)
+            insert_missing(connection, fact, [{"name": FEED_SETTINGS, "value": ""}])
+            other = (fact.c.name == FEED_SETTINGS) & (fact.c.value != settings)
             if connection.execute(update(fact).where(other).values(value=settings)).rowcount == 0:
                 return False
             mark_all_dirty(connection)
+            drop_other_pieces(connection, made)
             return True
 
 

@@ -13,12 +13,14 @@ from feed_publisher.adapters.database.schema import (
     entry,
     entry_author,
     entry_topic,
+    fact,
     feed,
     feed_page,
     feed_topic,
     issue,
 )
 from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.adapters.database.store.pieces import drop_pieces
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.model import EntryState
 
@@ -93,6 +95,7 @@ def mark_dirty(connection: Connection, entries: Sequence[int]) -> None:
     lock_feeds(connection)
     for chunk in chunks(entries, 500):
         _mark(connection, _containing(chunk))
+    drop_pieces(connection, entries)
 
 
 def mark_issues_dirty(connection: Connection, issues: Sequence[int]) -> None:
@@ -108,6 +111,16 @@ def _mark(connection: Connection, containing: Any) -> None:
     connection.execute(feeds.values(dirty=True, version=feed.c.version + 1))
     pages = update(feed_page).where(feed_page.c.id.in_(select(_page_of(pairs)).select_from(pairs)))
     connection.execute(pages.values(dirty=True, version=feed_page.c.version + 1))
+
+
+FEED_SETTINGS = "feed settings"
+"""The fact that holds what feeds were last made with."""
+
+
+def forget_settings(connection: Connection) -> None:
+    """Whoever publishes next makes everything again, the list of feeds included."""
+    mark_all_dirty(connection)
+    connection.execute(fact.delete().where(fact.c.name == FEED_SETTINGS))
 
 
 def mark_all_dirty(connection: Connection) -> None:

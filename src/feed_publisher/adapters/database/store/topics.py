@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import (
-    fact,
+    entry_topic,
     feed,
     feed_file,
     feed_topic,
@@ -20,7 +20,8 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.making import put_feed
-from feed_publisher.adapters.database.store.members import lock_feeds, mark_all_dirty
+from feed_publisher.adapters.database.store.members import forget_settings, lock_feeds
+from feed_publisher.adapters.database.store.pieces import drop_pieces
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import TopicRef
@@ -85,8 +86,8 @@ class SqlTopicStore:
             insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
             insert_missing(connection, topic_alias, [{"slug": old, "topic_id": number} for old in was])
             # Entries name their topics in every feed, and the outline names them all.
-            mark_all_dirty(connection)
-            connection.execute(fact.delete().where(fact.c.name == "feed settings"))
+            forget_settings(connection)
+            drop_pieces(connection, select(entry_topic.c.entry_id).where(entry_topic.c.topic_id == number))
 
 
 def _is_declared(connection: Connection, slug: str, title: str, was: Sequence[str], ended: bool) -> bool:

@@ -1,0 +1,60 @@
+"""Entries as they stand in feeds, kept so that a feed with one new entry renders that one alone.
+
+A piece is stored by the transaction that puts out the live document it stands in, and deleted by any that changes its
+entry. Both lock the feed, so a piece that is there is current, and stood in a document that was found valid.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from feed_publisher.adapters.database.schema import entry_piece
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.domain.model import FeedPiece
+
+_BETWEEN = b"\0"
+"""No feed may hold it."""
+
+_LEVEL = 1
+"""Of zlib: the three formats say nearly the same, so that even the fastest level makes a fifth of them."""
+
+
+def load_pieces(connection: Connection, made: str, entries: Sequence[int]) -> dict[int, FeedPiece]:
+    """Those there are, by the number of the entry; ``made`` names what they were made with."""
+    here = entry_piece.c.entry_id.in_(entries) & (entry_piece.c.made == made)
+    query = select(entry_piece.c.entry_id, entry_piece.c.data).where(here)
+    return {row.entry_id: _unpacked(row.data) for row in connection.execute(query)}
+
+
+def store_pieces(connection: Connection, made: str, pieces: Mapping[int, FeedPiece]) -> None:
+    rows = [{"entry_id": number, "made": made, "data": _packed(piece)} for number, piece in pieces.items()]
+    insert_missing(connection, entry_piece, rows)
+
+
+def drop_pieces(connection: Connection, entries: Sequence[int] | Any) -> None:
+    """``entries``: numbers, or a query for them."""
+    if not isinstance(entries, Sequence):
+        connection.execute(delete(entry_piece).where(entry_piece.c.entry_id.in_(entries)))
+        return
+    for chunk in chunks(entries, 500):
+        connection.execute(delete(entry_piece).where(entry_piece.c.entry_id.in_(chunk)))
+
+
+def drop_other_pieces(connection: Connection, made: Collection[str]) -> None:
+    """Those made with something else."""
+    connection.execute(delete(entry_piece).where(entry_piece.c.made.not_in(made)))
+
+
+def _packed(piece: FeedPiece) -> bytes:
+    parts = (piece.id.encode(), piece.updated.isoformat().encode(), piece.atom, piece.rss, piece.json)
+    return zlib.compress(_BETWEEN.join(parts), _LEVEL)
+
+
+def _unpacked(data: bytes) -> FeedPiece:
+    id, updated, atom, rss, json = zlib.decompress(data).split(_BETWEEN)
+    return FeedPiece(id=id.decode(), updated=datetime.fromisoformat(updated.decode()), atom=atom, rss=rss, json=json)
