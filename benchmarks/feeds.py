@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -50,8 +51,8 @@ def article(number: int, topics: int) -> dict[str, object]:
     return {**entry(number, topics), "content_html": paragraph * 6}
 
 
-def bare(documents: dict[str, tuple[Entry, ...]]) -> None:
-    """What somebody writes who has read feedgen's README."""
+def bare(documents: dict[str, tuple[Entry, ...]], folder: Path | None = None) -> None:
+    """What somebody writes who has read feedgen's README; with a folder the files are written to stay."""
     for slug, entries in documents.items():
         feed = FeedGenerator()
         feed.id(f"urn:example:{slug}")
@@ -71,7 +72,19 @@ def bare(documents: dict[str, tuple[Entry, ...]]) -> None:
             item.content(each.content_html, type="html")
         items = [{"id": e.id, "title": e.title, "url": e.link, "content_html": e.content_html} for e in entries]
         for data in (feed.atom_str(), feed.rss_str(), json.dumps({"title": slug, "items": items}).encode()):
-            gzip.compress(data, 6)
+            packed = gzip.compress(data, 6)
+            if folder:
+                for name, each in ((f"{slug}.plain", data), (f"{slug}.gz", packed)):
+                    write(folder / name, each)
+
+
+def write(file: Path, data: bytes) -> None:
+    """As every program should: whole or not at all, and there after a power cut."""
+    with file.with_suffix(".tmp").open("wb") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+    file.with_suffix(".tmp").replace(file)
 
 
 def timed(step: Callable[[], object]) -> float:
@@ -82,22 +95,24 @@ def timed(step: Callable[[], object]) -> float:
 
 def rebuild(folder: Path, rounds: int) -> None:
     """Each round the site has another title, so that every file is another."""
-    ours, looked, theirs = [], [], []
+    changed, same, theirs, stored = [], [], [], []
     for number in range(rounds):
-        with App(folder, (f"site.title=Harbour {number}",)) as app:
+        with App(folder, (f"site.title=Harbour {number}",)) as app, tempfile.TemporaryDirectory() as temporary:
             feeds = app.feeds.listed()
-            documents = {feed.slug: entries_of(app, feed) for feed in feeds}
+            documents = {feed.slug.replace("/", "-"): entries_of(app, feed) for feed in feeds}
             written: list[str] = []
-            ours.append(timed(lambda app=app, written=written: written.extend(app.publish(pages=0).written)))
+            changed.append(timed(lambda app=app, written=written: written.extend(app.publish(pages=0).written)))
             assert len(written) >= 3 * len(feeds), len(written)
             app.feeds.all_dirty()
-            looked.append(timed(lambda app=app: app.publish(pages=0)))
-        theirs.append(timed(lambda documents=documents: bare(documents)))
+            same.append(timed(lambda app=app: app.publish(pages=0)))
+            theirs.append(timed(lambda documents=documents: bare(documents)))
+            stored.append(timed(lambda documents=documents, to=Path(temporary): bare(documents, to)))
+    ours, bytes_same, bare_one, bare_stored = map(statistics.median, (changed, same, theirs, stored))
     print(
-        f"rebuild of {len(feeds)} feeds: {statistics.median(ours):.2f} s CPU when every file changes, "
-        f"{statistics.median(looked):.2f} s when none does; bare feedgen + gzip {statistics.median(theirs):.2f} s: "
-        f"ratios {statistics.median(ours) / statistics.median(theirs):.2f} and "
-        f"{statistics.median(looked) / statistics.median(theirs):.2f} (goal 1.2)"
+        f"rebuild of {len(feeds)} feeds, CPU: {bytes_same:.2f} s where the bytes stay, bare feedgen + gzip "
+        f"{bare_one:.2f} s: ratio {bytes_same / bare_one:.2f} (goal 1.2)\n"
+        f"every file another, in three codings, written to stay: {ours:.2f} s, bare feedgen + gzip with its files "
+        f"written to stay {bare_stored:.2f} s: ratio {ours / bare_stored:.2f}"
     )
 
 

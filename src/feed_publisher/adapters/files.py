@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.errors import FileError, InputError
-from feed_publisher.domain.model import Problem
+from feed_publisher.domain.model import FeedFormat, Problem
 from feed_publisher.ports.pickup import FoundFile
 
 MAX_NAME = 500
@@ -166,6 +166,15 @@ class PublicFolder:
                 found.append(document.relative_to(self._folder).as_posix())
         return found
 
+    def tidy(self, before: datetime) -> None:
+        """Remove what a process that was killed has left there: a file half written, or only the compressed forms."""
+        for file in (self._folder / "feeds").rglob("*.*"):
+            try:
+                if _is_left_over(file) and os.stat(file).st_ctime < before.timestamp():
+                    file.unlink()
+            except OSError:
+                continue  # somebody else was faster
+
     def remove(self, path: str) -> None:
         target = self._folder / path
         try:
@@ -175,15 +184,25 @@ class PublicFolder:
             raise FileError(f"{target}: cannot be removed: {error.strerror}") from error
 
 
+_FORMATS = frozenset(FeedFormat)
+
+
+def _is_left_over(file: Path) -> bool:
+    if file.suffix in (".gz", ".br"):
+        document = file.with_suffix("")
+        return document.suffix.removeprefix(".") in _FORMATS and not document.exists()
+    return file.name.startswith(".") and file.suffix == ".tmp"
+
+
 def _replace(target: Path, data: bytes, modified: datetime) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.utime(temporary, (modified.timestamp(), modified.timestamp()))
+            os.fchmod(handle, 0o644)
+            os.utime(handle, (modified.timestamp(), modified.timestamp()))
+            os.fsync(handle)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)

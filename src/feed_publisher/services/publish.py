@@ -156,6 +156,10 @@ class Publisher:
         known = self.feeds.out(list(made.files))
         packed = {path: Packed(data) for path, data in made.files.items()}
         changed = {path: each for path, each in packed.items() if not self._is_out(path, each, known.get(path))}
+        if page is None and not changed and not any(made.keep.values()):
+            self.feeds.clean(feed)
+            report.unchanged += len(packed)
+            return False
         for each in changed.values():
             _ = each.codings  # compressed now, not while the database waits
 
@@ -202,6 +206,7 @@ class Publisher:
         self.swept = now
         for feed in self.feeds.over(now - GONE_AFTER):
             self._publish(feed, PublishReport(), now)
+        self.files.tidy(now - SETTLED)
         paths = self.files.documents(now - SETTLED)
         for path in sorted(set(paths) - self.feeds.known(paths)):
             self.files.remove(path)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from feed_publisher.adapters.database.schema import entry, feed_page
 from feed_publisher.adapters.database.store.feed_rows import feed_row
-from feed_publisher.adapters.database.store.members import Place, above, places, up_to
+from feed_publisher.adapters.database.store.members import Place, above, after, of_feed, places, until, up_to
 from feed_publisher.adapters.database.store.pieces import load_pieces
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sent import load_sent
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.ports.feeds import Content, FeedPage
 
+_NEWEST = (
+    select(feed_page)
+    .where(feed_page.c.feed_id == bindparam("number"))
+    .order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc())
+    .limit(1)
+)
+
 
 def newest_page(connection: Connection, number: int) -> Row[Any] | None:
-    query = select(feed_page).where(feed_page.c.feed_id == number)
-    ordered = query.order_by(feed_page.c.published.desc(), feed_page.c.entry_id.desc())
-    return connection.execute(ordered.limit(1)).first()
+    return connection.execute(_NEWEST, {"number": number}).first()
 
 
 def place_of(page: Row[Any] | None) -> Place | None:
@@ -42,13 +47,14 @@ def older_page() -> Any:
     return ordered.scalar_subquery().label("older")
 
 
-def range_of(connection: Connection, page: FeedPage) -> Select[Any]:
-    """The places of a page's entries."""
+def range_of(connection: Connection, page: FeedPage) -> tuple[Select[Any], dict[str, Any]]:
+    """The places of a page's entries: a query and its values."""
     row = connection.execute(select(feed_page).where(is_page(page))).one()
     numbered = select(feed_page).where(feed_page.c.feed_id == page.feed.id, feed_page.c.number == page.older)
     older = connection.execute(numbered).first() if page.older else None
-    query = places(feed_row(connection, page.feed.id))
-    return up_to(above(query, place_of(older)), (row.published, row.entry_id))
+    query = up_to(places(page.feed.kind))
+    values = of_feed(feed_row(connection, page.feed.id)) | until((row.published, row.entry_id))
+    return (query, values) if older is None else (above(query), values | after(place_of(older)))
 
 
 def part_ends(rows: Sequence[Place], sizes: Sequence[int]) -> list[Place]:
@@ -76,12 +82,15 @@ def clean_page(connection: Connection, page: FeedPage) -> None:
     connection.execute(update(feed_page).where(same).values(dirty=False))
 
 
-def contents(connection: Connection, kind: FeedKind, ordered: Select[Any], made: str) -> Content:
+def contents(
+    connection: Connection, kind: FeedKind, ordered: Select[Any], values: dict[str, Any], made: str
+) -> Content:
     """The entries or issues at these places, newest first; of entries their pieces, where they are kept."""
-    numbers = [row.entry_id for row in connection.execute(ordered)]
+    numbers = [row.entry_id for row in connection.execute(ordered, values)]
     if kind is FeedKind.DIGEST:
         return load_sent(connection, numbers)
     pieces = load_pieces(connection, made, numbers)
     missing = [number for number in numbers if number not in pieces]
-    found = {each.number: each for each in load_entries(connection, entry_rows().where(entry.c.id.in_(missing)))}
+    rendered_now = entry_rows().where(entry.c.id.in_(missing))
+    found = {each.number: each for each in load_entries(connection, rendered_now)} if missing else {}
     return [pieces.get(number) or found[number] for number in numbers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from feed_publisher.adapters.database.schema import author, topic
 from feed_publisher.adapters.database.schema import feed as feed_table
@@ -33,11 +33,14 @@ def feed_of(row: Row[Any]) -> Feed:
     )
 
 
+_ROW = select(feed_table).where(feed_table.c.id == bindparam("number"))
+_LOCKED = _ROW.with_for_update()
+
+
 def feed_row(connection: Connection, number: int) -> Row[Any]:
-    return connection.execute(select(feed_table).where(feed_table.c.id == number)).one()
+    return connection.execute(_ROW, {"number": number}).one()
 
 
 def lock_feed(connection: Connection, number: int) -> Row[Any] | None:
     """The feed's row, locked until the transaction ends; None when another process has dropped it."""
-    locked = select(feed_table).where(feed_table.c.id == number).with_for_update()
-    return connection.execute(locked).first()
+    return connection.execute(_LOCKED, {"number": number}).first()

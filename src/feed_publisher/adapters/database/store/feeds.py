@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, exists, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, exists, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import fact, feed_file, feed_page, feed_topic, topic
@@ -36,9 +37,11 @@ from feed_publisher.adapters.database.store.making import (
 from feed_publisher.adapters.database.store.members import (
     FEED_SETTINGS,
     above,
+    after,
     lock_feeds,
     mark_all_dirty,
     newest_first,
+    of_feed,
     oldest_first,
     places,
 )
@@ -48,6 +51,23 @@ from feed_publisher.ports.feeds import Content, Feed, FeedFile, FeedPage, Live, 
 
 _PAGE = "page "
 _LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED, FeedKind.DIGEST)
+
+# Statements that every publishing of a feed needs are put together once: that takes longer than running them.
+_MADE = (
+    update(feed_table)
+    .where(feed_table.c.id == bindparam("number"))
+    .values(
+        dirty=feed_table.c.version != bindparam("made"),
+        problem=case((feed_table.c.problem.startswith(_PAGE), feed_table.c.problem), else_=""),
+    )
+)
+
+
+@cache
+def _live_query(kind: FeedKind, everything: bool) -> Select[Any]:
+    """``everything``: the feed has no archive page yet."""
+    query = places(kind) if everything else above(places(kind))
+    return newest_first(query).limit(LIVE_MOST + 1)
 
 
 class SqlFeedStore:
@@ -75,8 +95,8 @@ class SqlFeedStore:
     def live(self, feed: Feed, made: str) -> Live:
         with self._database.read() as connection:
             newest = newest_page(connection, feed.id)
-            query = newest_first(above(places(feed_row(connection, feed.id)), place_of(newest)))
-            entries = contents(connection, feed.kind, query.limit(LIVE_MOST + 1), made)
+            query, values = _live_query(feed.kind, newest is None), of_feed(feed_row(connection, feed.id))
+            entries = contents(connection, feed.kind, query, values | after(place_of(newest)), made)
             older = newest.number if newest else 0
             return Live(contents=entries[:LIVE_MOST], older=older, overfull=len(entries) > LIVE_MOST)
 
@@ -86,8 +106,9 @@ class SqlFeedStore:
             if locked is None:
                 return
             newest = place_of(newest_page(connection, feed.id))
-            query = oldest_first(above(places(locked), newest))
-            rows = [(row.published, row.entry_id) for row in connection.execute(query)]
+            query = oldest_first(places(feed.kind) if newest is None else above(places(feed.kind)))
+            found = connection.execute(query, of_feed(locked) | after(newest))
+            rows = [(row.published, row.entry_id) for row in found]
             sizes = page_sizes(len(rows), most)
             add_pages(connection, feed.id, part_ends(rows, sizes))
             if feed.kind is not FeedKind.DIGEST:
@@ -118,8 +139,8 @@ class SqlFeedStore:
 
     def of_page(self, page: FeedPage, limit: int, made: str) -> Content:
         with self._database.read() as connection:
-            query = newest_first(range_of(connection, page))
-            return contents(connection, page.feed.kind, query.limit(limit), made)
+            query, values = range_of(connection, page)
+            return contents(connection, page.feed.kind, newest_first(query).limit(limit), values, made)
 
     def part(self, page: FeedPage) -> None:
         with self._database.write() as connection:
@@ -127,18 +148,17 @@ class SqlFeedStore:
             version = select(feed_page.c.version).where(is_page(page))
             if connection.execute(version).scalar() != page.version:
                 return  # another process has parted it
-            rows = [
-                (row.published, row.entry_id) for row in connection.execute(oldest_first(range_of(connection, page)))
-            ]
+            query, values = range_of(connection, page)
+            rows = [(row.published, row.entry_id) for row in connection.execute(oldest_first(query), values)]
             add_pages(connection, page.feed.id, part_ends(rows, part_sizes(len(rows)))[:-1])
-            values = {"dirty": True, "version": feed_page.c.version + 1}
-            connection.execute(update(feed_page).where(is_page(page)).values(values))
+            changed = {"dirty": True, "version": feed_page.c.version + 1}
+            connection.execute(update(feed_page).where(is_page(page)).values(changed))
 
     # --- what is out
 
     def out(self, paths: Sequence[str]) -> dict[str, FeedFile]:
         with self._database.read() as connection:
-            return _files(connection, feed_file.c.path.in_(paths))
+            return _files_at(connection, paths)
 
     def known(self, paths: Sequence[str]) -> set[str]:
         with self._database.read() as connection:
@@ -163,29 +183,29 @@ class SqlFeedStore:
     ) -> bool:
         with self._database.write() as connection:
             locked = lock_feed(connection, feed.id)
-            out = _files(connection, feed_file.c.path.in_(paths))
+            out = _files_at(connection, paths)
             if locked is None or locked.kind == FeedKind.GONE:
                 return False
             if any(file.version > feed.version for file in out.values()):
                 return False
-            for file in write(out):
-                _store_file(connection, feed, file, known=file.path in out)
-            this = feed_table.c.id == feed.id
+            written = write(out)
+            _store_files(connection, feed, written, out)
             if page is not None:
                 clean_page(connection, page)
-                mended = feed_table.c.problem.startswith(_of_page(page))
-                connection.execute(update(feed_table).where(this, mended).values(problem=""))
+                mended = (feed_table.c.id == feed.id) & feed_table.c.problem.startswith(_of_page(page))
+                connection.execute(update(feed_table).where(mended).values(problem=""))
                 return True
-            _forget_other_forms(connection, feed, paths)
+            if written:
+                _forget_other_forms(connection, feed, paths)
             if locked.version == feed.version:
                 for made, pieces in keep.items():
                     store_pieces(connection, made, pieces)
-            of_a_page = feed_table.c.problem.startswith(_PAGE)
-            problem = case((of_a_page, feed_table.c.problem), else_="")
-            connection.execute(
-                update(feed_table).where(this).values(dirty=locked.version != feed.version, problem=problem)
-            )
+            connection.execute(_MADE, {"number": feed.id, "made": feed.version})
             return True
+
+    def clean(self, feed: Feed) -> None:
+        with self._database.write() as connection:
+            connection.execute(_MADE, {"number": feed.id, "made": feed.version})
 
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
         """The document would not be valid: keep the last good files and say why."""
@@ -279,6 +299,13 @@ def _of_page(page: FeedPage) -> str:
 # --- files
 
 
+_AT = select(feed_file).where(feed_file.c.path.in_(bindparam("paths", expanding=True)))
+
+
+def _files_at(connection: Connection, paths: Sequence[str]) -> dict[str, FeedFile]:
+    return {row.path: _file(row) for row in connection.execute(_AT, {"paths": list(paths)})}
+
+
 def _files(connection: Connection, condition: Any) -> dict[str, FeedFile]:
     rows = connection.execute(select(feed_file).where(condition))
     return {row.path: _file(row) for row in rows}
@@ -295,9 +322,31 @@ def _forget_other_forms(connection: Connection, feed: Feed, paths: Sequence[str]
     connection.execute(delete(feed_file).where(left))
 
 
-def _store_file(connection: Connection, feed: Feed, file: FeedFile, known: bool) -> None:
-    values: dict[str, Any] = {"version": feed.version, "etag": file.etag, "last_modified": file.last_modified}
+_REPLACED = (
+    update(feed_file)
+    .where(feed_file.c.path == bindparam("at"))
+    .values(version=bindparam("made"), etag=bindparam("hash"), last_modified=bindparam("modified"))
+)
+
+
+def _store_files(connection: Connection, feed: Feed, files: Sequence[FeedFile], out: Mapping[str, FeedFile]) -> None:
+    known = [
+        {"at": file.path, "made": feed.version, "hash": file.etag, "modified": file.last_modified}
+        for file in files
+        if file.path in out
+    ]
     if known:
-        connection.execute(update(feed_file).where(feed_file.c.path == file.path).values(values))
-    else:
-        connection.execute(feed_file.insert(), {"path": file.path, "feed_id": feed.id, **values})
+        connection.execute(_REPLACED, known)
+    new = [
+        {
+            "path": file.path,
+            "feed_id": feed.id,
+            "version": feed.version,
+            "etag": file.etag,
+            "last_modified": file.last_modified,
+        }
+        for file in files
+        if file.path not in out
+    ]
+    if new:
+        connection.execute(feed_file.insert(), new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, literal, select, tuple_, union_all, update
+from sqlalchemy import Connection, Row, Select, bindparam, exists, select, tuple_, union_all, update
 
 from feed_publisher.adapters.database.schema import (
     edition,
@@ -28,26 +28,37 @@ Place = tuple[Any, int]
 """(published, entry's number): where an entry stands in every feed; for a feed of issues (sent, issue's number)."""
 
 
-def places(row: Row[Any]) -> Select[Any]:
-    """(published, entry_id) of what a feed has, in no order; ``row`` is of table ``feed``."""
-    if row.kind == FeedKind.DIGEST:
-        sent = select(issue.c.sent_at.label("published"), issue.c.id.label("entry_id"))
-        return sent.where(issue.c.digest_id == row.digest_id, issue.c.sent_at.is_not(None))
+def places(kind: FeedKind) -> Select[Any]:
+    """(published, entry_id) of what a feed of this kind has, in no order; to be run with ``of_feed``."""
     public = entry.c.state == EntryState.PUBLIC
-    match FeedKind(row.kind):
+    match kind:
+        case FeedKind.DIGEST:
+            sent = select(issue.c.sent_at.label("published"), issue.c.id.label("entry_id"))
+            return sent.where(issue.c.digest_id == bindparam("of_digest"), issue.c.sent_at.is_not(None))
         case FeedKind.TOPIC:
-            query = _joined(entry_topic).where(entry_topic.c.topic_id == row.topic_id)
+            query = _joined(entry_topic).where(entry_topic.c.topic_id == bindparam("of_topic"))
         case FeedKind.AUTHOR:
-            query = _joined(entry_author).where(entry_author.c.author_id == row.author_id)
+            query = _joined(entry_author).where(entry_author.c.author_id == bindparam("of_author"))
         case FeedKind.NAMED | FeedKind.COMBINED:
-            chosen = select(feed_topic.c.topic_id).where(feed_topic.c.feed_id == row.id)
+            chosen = select(feed_topic.c.topic_id).where(feed_topic.c.feed_id == bindparam("of_feed"))
             under_one = exists().where(entry_topic.c.entry_id == entry.c.id, entry_topic.c.topic_id.in_(chosen))
             query = _of_entry().where(under_one)
         case FeedKind.LANGUAGE:
-            query = _of_entry().where(entry.c.lang == row.lang)
+            query = _of_entry().where(entry.c.lang == bindparam("of_lang"))
         case _:
             query = _of_entry()
     return query.where(public)
+
+
+def of_feed(row: Row[Any]) -> dict[str, Any]:
+    """The values of ``places``; ``row`` is of table ``feed``."""
+    return {
+        "of_feed": row.id,
+        "of_topic": row.topic_id,
+        "of_author": row.author_id,
+        "of_digest": row.digest_id,
+        "of_lang": row.lang,
+    }
 
 
 def _of_entry() -> Select[Any]:
@@ -60,21 +71,32 @@ def _joined(table: Any) -> Select[Any]:
     return query.join(entry, entry.c.id == table.c.entry_id)
 
 
-def above(query: Select[Any], place: Place | None) -> Select[Any]:
-    """Only what is newer than a place."""
-    published, number = query.selected_columns.published, query.selected_columns.entry_id
-    return query if place is None else query.where(tuple_(published, number) > tuple_(*map(_bound(query), place)))
+def above(query: Select[Any]) -> Select[Any]:
+    """Only what is newer than a place; to be run with ``after``."""
+    return query.where(_place_of(query) > _bounds(query, "after"))
 
 
-def up_to(query: Select[Any], place: Place) -> Select[Any]:
-    """Only what is as old as a place, or older."""
-    published, number = query.selected_columns.published, query.selected_columns.entry_id
-    return query.where(tuple_(published, number) <= tuple_(*map(_bound(query), place)))
+def after(place: Place | None) -> dict[str, Any]:
+    return {} if place is None else {"after_published": place[0], "after_id": place[1]}
 
 
-def _bound(query: Select[Any]) -> Any:
-    kinds = iter((query.selected_columns.published.type, query.selected_columns.entry_id.type))
-    return lambda value: literal(value, next(kinds))
+def up_to(query: Select[Any]) -> Select[Any]:
+    """Only what is as old as a place, or older; to be run with ``until``."""
+    return query.where(_place_of(query) <= _bounds(query, "until"))
+
+
+def until(place: Place) -> dict[str, Any]:
+    return {"until_published": place[0], "until_id": place[1]}
+
+
+def _place_of(query: Select[Any]) -> Any:
+    return tuple_(query.selected_columns.published, query.selected_columns.entry_id)
+
+
+def _bounds(query: Select[Any], name: str) -> Any:
+    columns = query.selected_columns
+    published = bindparam(f"{name}_published", type_=columns.published.type)
+    return tuple_(published, bindparam(f"{name}_id", type_=columns.entry_id.type))
 
 
 def newest_first(query: Select[Any]) -> Select[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from feed_publisher.adapters.database.schema import entry_piece
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
@@ -24,11 +24,15 @@ _LEVEL = 1
 """Of zlib: the three formats say nearly the same, so that even the fastest level makes a fifth of them."""
 
 
+_THESE = select(entry_piece.c.entry_id, entry_piece.c.data).where(
+    entry_piece.c.entry_id.in_(bindparam("entries", expanding=True)), entry_piece.c.made == bindparam("way")
+)
+
+
 def load_pieces(connection: Connection, made: str, entries: Sequence[int]) -> dict[int, FeedPiece]:
     """Those there are, by the number of the entry; ``made`` names what they were made with."""
-    here = entry_piece.c.entry_id.in_(entries) & (entry_piece.c.made == made)
-    query = select(entry_piece.c.entry_id, entry_piece.c.data).where(here)
-    return {row.entry_id: _unpacked(row.data) for row in connection.execute(query)}
+    rows = connection.execute(_THESE, {"entries": list(entries), "way": made})
+    return {number: _unpacked(data) for number, data in rows}
 
 
 def store_pieces(connection: Connection, made: str, pieces: Mapping[int, FeedPiece]) -> None:
