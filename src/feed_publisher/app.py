@@ -35,12 +35,12 @@ from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
-from feed_publisher.config.loading import load
+from feed_publisher.config.loading import load, state_of
 from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, NotFoundError, StorageError
+from feed_publisher.domain.errors import ConfigError, NoRoomError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Edition, Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.selection import Choice
@@ -86,6 +86,9 @@ class App:
 
     def __init__(self, folder: Path, overrides: Sequence[str] = (), clock: Callable[[], datetime] = utc_now) -> None:
         self.folder = folder
+        self._settings_state = state_of(folder)
+        self._told_outdated = False
+        self._told_no_room = False
         self.settings: Settings = load(folder, tuple(overrides))
         self.clock = clock
         self.database = Database(self.settings.database.url or f"sqlite:///{self._sqlite_file()}")
@@ -211,23 +214,45 @@ class App:
 
     def publish(self, every: bool = False, pages: int | None = None) -> PublishReport:
         """Take issues whose mail leaves into the archive; write the feed files that changed and some archive pages."""
-        now, digests = self.clock(), self.settings.digests
+        now, current = self.clock(), self._is_current()
+        if current:
+            self._declare_feeds(now)
+        self.archive.enter(self.rehearsal, now)
+        return self.publisher.publish(now, every, pages, current)
+
+    def _declare_feeds(self, now: datetime) -> None:
+        digests = self.settings.digests
         self.feeds.declare([(each.slug, each.title, each.topics) for each in self.settings.feeds], now)
         public = {each.slug: each.title for each in digests if each.archive}
         self.archive.declare(public, [each.slug for each in digests if not each.archive], now)
-        self.archive.enter(self.rehearsal, now)
-        return self.publisher.publish(now, every, pages)
+
+    def _is_current(self) -> bool:
+        """Whether the settings are still those of the file: if not, nothing that a newer process has made is undone."""
+        current = state_of(self.folder) == self._settings_state
+        if not current and not self._told_outdated:
+            log.warning("publisher.toml has changed since this program was started; restart it to use what it says now")
+        self._told_outdated = not current
+        return current
 
     def make_feed(self, slug: str, both_forms: bool) -> bool:
-        """Publish a feed that somebody asks for; whether it is there now."""
-        made = self.feeds.make(slug, both_forms, self.clock())
+        """Publish a feed that somebody asks for; whether it is there now. NoRoomError is told to the operator."""
+        try:
+            made = self.feeds.make(slug, both_forms, self.clock())
+        except NoRoomError as error:
+            if not self._told_no_room:
+                self._told_no_room = True
+                what = f"Somebody asked for /feeds/{slug}, but {error}. Unused ones make room after 30 days; "
+                self.desk.tell(
+                    "no room for feeds", f"{what}[[feeds]] makes those that many want lasting.", self.clock()
+                )
+            raise
         if made:
             self.publisher.publish_one(slug, self.clock())
         return made
 
     def note_use(self, uses: Sequence[FeedUse]) -> None:
         """Store how much feeds are read."""
-        self.feed_use.note(self.owner.name, uses, self.clock())
+        self.feed_use.note(self.owner.counting, uses, self.clock())
 
     def feed_states(self) -> list[FeedState]:
         """All feeds for the operator to look at."""

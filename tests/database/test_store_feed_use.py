@@ -41,6 +41,9 @@ def test_counts_of_processes_and_days_come_together(world: World, database: Data
     note("one", "atom", 2, 1000, 500)
     assert seen() == (50, 100)
     note("one", "atom", KEPT.days + 1, 1, 1)
+    note("three 1", "atom", 0, 60, 60)
+    note("three 2", "atom", 0, 50, 55)
+    assert seen() == (74, 130), "a machine that was started again has the same readers"
     old = "SELECT count(*) FROM feed_use WHERE day < :day"
     with database.read() as connection:
         assert connection.execute(text(old), {"day": TODAY - timedelta(days=300)}).scalar() == 0

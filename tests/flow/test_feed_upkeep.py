@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from flow.flow_site import DAY, Site
 
+from feed_publisher.adapters.database.store import making
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.model import EntryState, FeedFormat
@@ -233,14 +234,81 @@ def test_an_outline_that_could_not_be_written_is_tried_again(site: Site) -> None
 def test_what_would_not_be_valid_is_not_looked_at_every_second(site: Site, tmp_path: Path) -> None:
     with second_machine(site, tmp_path / "other") as other:
         checked = other.publisher.maker.check
+        wrong = {"feeds/all", "feeds/ships", "feeds/digests/weekly"}
 
         def check(data: bytes, format: FeedFormat) -> None:
-            if b"Ships" in data:
+            if b"Quay" in data:
                 raise FeedError("no title")
             checked(data, format)
 
         other.publisher.maker.check = check
         for _ in range(2):
-            assert {problem.where for problem in other.publish().problems} == {"feeds/ships", "feeds/all"}
+            assert {problem.where for problem in other.publish().problems} == wrong
             site.now += timedelta(minutes=2)
         assert other.publish().problems == [], "until the next sweep"
+
+
+# --- a program that runs with what the file said before
+
+
+def test_a_running_program_does_not_undo_newer_settings(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    text = (site.folder / "publisher.toml").read_text()
+    with site.open() as old:
+        old.publish()
+        (site.folder / "publisher.toml").write_text(
+            text.replace('"Quay"', '"Pier"') + WATER.format(title="W", topics='"ships"')
+        )
+        with site.open() as new:
+            new.publish()
+        assert json.loads(site.feed("ships.json").read_text())["title"] == "Ships – Pier"
+        for _ in range(3):
+            assert old.publish().written == []
+        assert site.feed("water.json").exists()
+        assert json.loads(site.feed("ships.json").read_text())["title"] == "Ships – Pier"
+        assert caplog.text.count("has changed since this program was started") == 1
+    with site.open() as again:
+        assert again.publish().written == []
+
+
+# --- what is too large, however few
+
+
+def test_a_few_huge_articles_are_parted(site: Site) -> None:
+    huge = {"content_html": f"<p>{'A word. ' * 60_000}</p>"}
+    for number in range(0, 60, 15):
+        text = json.dumps([ARTICLE | {"id": f"h{n}", "title": f"Huge {n}"} | huge for n in range(number, number + 15)])
+        site.pickup(site.write(f"huge{number}.json", text))
+        site.now += DAY
+    with site.open() as app:
+        app.publish()
+        assert app.feeds.problems() == {}
+    assert walked(site, "ships") == sorted(["Ferry", *[f"Huge {n}" for n in range(60)]])
+    assert all(file.stat().st_size < 5_000_000 for file in site.feed("").rglob("*.*"))
+
+
+# --- feeds of several topics
+
+
+def test_a_combined_feed_is_renamed_with_its_topics(site: Site) -> None:
+    site.pickup(site.write("b.json", many(1, topics=["Birds"])))
+    with site.open() as app:
+        assert app.make_feed("birds+ships", both_forms=False)
+    text = (site.folder / "publisher.toml").read_text()
+    (site.folder / "publisher.toml").write_text(f'{text}\n[[topics]]\nslug = "ships"\ntitle = "Vessels"\n')
+    with site.open() as app:
+        app.publish()
+    assert json.loads(site.feed("birds+ships.json").read_text())["title"] == "Birds + Vessels – Quay"
+
+
+def test_when_there_is_no_room_it_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "COMBINED_MOST", 1)
+    for topic in ("Birds", "Sea"):
+        site.pickup(site.write(f"{topic}.json", many(1, topics=[topic])))
+    with site.browsing() as client:
+        assert client.get("/feeds/birds+ships.atom").status_code == 200
+        full = client.get("/feeds/birds+sea.atom")
+        assert (full.status_code, full.headers["Retry-After"]) == (503, "10")
+        assert client.get("/feeds/birds+ships.rss").status_code == 200
+        assert client.get("/feeds/birds+none.atom").status_code == 404
+    (notice,) = [notice for notice in site.notices() if "several topics" in notice]
+    assert "/feeds/birds+sea" in notice

@@ -35,6 +35,11 @@ class Owner:
         self.host = f"{socket.gethostname()} {_boot_id()} {where}"
         self._file: int | None = None
 
+    @property
+    def counting(self) -> str:
+        """Machine and process, for numbers that processes of one machine share: at most 64 characters."""
+        return f"{hashlib.sha256(self.host.encode()).hexdigest()[:16]} {self.name}"
+
     def __enter__(self) -> Owner:
         try:
             private_folder(self._folder)

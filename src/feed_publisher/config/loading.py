@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -37,6 +38,14 @@ def load(folder: Path, overrides: tuple[str, ...] = ()) -> Settings:
         return _merged(_overrides(overrides), _environment(), table)
     except ValidationError as error:
         raise _explain(error, file, text, _overrides(overrides)) from error
+
+
+def state_of(folder: Path) -> str:
+    """What changes when somebody edits the file; "" while it cannot be read."""
+    try:
+        return hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _merged(overrides: dict[str, Any], environment: dict[str, Any], table: dict[str, Any]) -> Settings:

@@ -60,15 +60,21 @@ def page_sizes(count: int, most: int = LIVE_MOST) -> list[int]:
     ([], [30], [30, 30])
     >>> page_sizes(30, LIVE_LARGE - 1)
     [10]
+    >>> page_sizes(15, 7)
+    [8]
     """
     sizes: list[int] = []
     while count > most:
-        sizes.append(min(PAGE, count - LIVE_LEAST))
+        sizes.append(min(PAGE, count - min(LIVE_LEAST, most)))
         count -= sizes[-1]
     return sizes
 
 
 def part_sizes(count: int) -> list[int]:
-    """How many entries the parts of an overgrown page take, oldest first; the last part stays the page it was."""
-    parts = max(1, round(count / PAGE))
+    """How many entries the parts of an overgrown page take, oldest first; the last part stays the page it was.
+
+    >>> part_sizes(61), part_sizes(9)
+    ([30, 31], [4, 5])
+    """
+    parts = min(count, max(2, round(count / PAGE)))
     return [count * (part + 1) // parts - count * part // parts for part in range(parts)]

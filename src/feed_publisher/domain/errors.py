@@ -53,6 +53,10 @@ class StorageError(FeedPublisherError):
     exit_code = 75
 
 
+class NoRoomError(StorageError):
+    """As many as there may be are there already; some of them make room one day."""
+
+
 class FileError(StorageError):
     """A file that cannot be written or removed now."""
 

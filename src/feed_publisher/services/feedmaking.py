@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from feed_publisher.compose.feedcheck import MAX_BYTES
 from feed_publisher.domain.archive import LIVE_LARGE, LIVE_MOST, PAGE_MOST
 from feed_publisher.domain.errors import FeedError
 from feed_publisher.domain.issue import SentIssue
@@ -14,6 +15,9 @@ from feed_publisher.services.feeddocument import FeedSite, feed_item, feed_paths
 
 SIZE = 250_000
 """Bytes. The JSON Feed specification calls this size fine, and readers poll often."""
+
+LARGEST = MAX_BYTES * 9 // 10
+"""Bytes. Documents above this are parted, however few entries they have: readers refuse them."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,9 @@ class FeedMaker:
         if draft.count >= LIVE_LARGE and draft.size > SIZE:
             self.feeds.seal(feed, LIVE_LARGE - 1)
             draft = self._live(feed)
+        while draft.count > 1 and draft.size > LARGEST:
+            self.feeds.seal(feed, draft.count // 2)
+            draft = self._live(feed)
         made = Made(self._checked(draft), {draft.way: draft.fresh})
         if feed.both_forms:
             other = self._live(feed, other_form=True)
@@ -80,8 +87,11 @@ class FeedMaker:
             return None
         name = f"{page.feed.slug}/{page.number}"
         entries, fresh = self._rendered(contents, self.site.full, name)
-        document = page_document(page, entries, self.site)
-        return Made(self._checked(self._draft(name, document, fresh, way, len(entries))))  # seldom made again
+        draft = self._draft(name, page_document(page, entries, self.site), fresh, way, len(entries))
+        if draft.count > 1 and draft.size > LARGEST:
+            self.feeds.part(page)
+            return None
+        return Made(self._checked(draft))  # and no pieces: a page is seldom made again
 
     def _live(self, feed: Feed, other_form: bool = False) -> _Draft:
         """The live document in one form; an entry more than it may have stands for all others."""

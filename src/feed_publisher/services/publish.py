@@ -57,13 +57,16 @@ class Publisher:
     swept: datetime | None = None
     outline_due: bool = True
 
-    def publish(self, now: datetime, every: bool = False, pages: int | None = None) -> PublishReport:
+    def publish(
+        self, now: datetime, every: bool = False, pages: int | None = None, current: bool = True
+    ) -> PublishReport:
         """Write the dirty feeds (or every feed) and at most so many archive pages.
 
         One that would not validate keeps its last good files, and one that cannot be written holds up no other.
+        ``current``: this process has the settings that feeds are to be made with.
         """
         report = PublishReport()
-        self.outline_due |= self.feeds.depend_on(self.site.fingerprint, self.maker.ways) or every
+        self.outline_due |= every or (current and self.feeds.depend_on(self.site.fingerprint, self.maker.ways))
         sweeping = self.swept is None or now - self.swept >= SWEEP_EVERY
         if sweeping:
             self.seen = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import feed, feed_file, feed_use
@@ -26,7 +28,7 @@ class SqlFeedUseStore:
         self._database = database
 
     def note(self, owner: str, uses: Sequence[FeedUse], now: datetime) -> None:
-        """Replace this process's numbers of these files and days."""
+        """Replace this process's numbers of these files and days; ``owner`` begins with its machine, then a space."""
         today = now.date()
         with self._database.write() as connection:
             for use in uses:
@@ -41,18 +43,16 @@ class SqlFeedUseStore:
     def states(self, now: datetime) -> list[FeedState]:
         """Every feed, in the order in which they were made."""
         yesterday = now.date() - timedelta(days=1)
-        per_day = (
-            select(feed_file.c.feed_id, feed_use.c.day)
+        per_process = (
+            select(feed_file.c.feed_id, feed_use.c.day, feed_use.c.owner)
             .add_columns(func.sum(feed_use.c.readers).label("readers"), func.sum(feed_use.c.polls).label("polls"))
             .join(feed_file, feed_file.c.path == feed_use.c.path)
             .where(feed_use.c.day >= yesterday)
-            .group_by(feed_file.c.feed_id, feed_use.c.day)
+            .group_by(feed_file.c.feed_id, feed_use.c.day, feed_use.c.owner)
         )
         changed = select(feed_file.c.feed_id, func.max(feed_file.c.last_modified).label("at"))
         with self._database.read() as connection:
-            used: dict[int, tuple[int, int]] = {}
-            for row in connection.execute(per_day):
-                used[row.feed_id] = max(used.get(row.feed_id, (0, 0)), (int(row.readers), int(row.polls)))
+            used = _per_feed(connection.execute(per_process))
             at = {row.feed_id: row.at for row in connection.execute(changed.group_by(feed_file.c.feed_id))}
             return [
                 FeedState(
@@ -64,3 +64,21 @@ class SqlFeedUseStore:
                 )
                 for row in connection.execute(feed_rows().order_by(feed.c.id))
             ]
+
+
+def _per_feed(rows: Iterable[Row[Any]]) -> dict[int, tuple[int, int]]:
+    """(readers, polls) of the day that had more readers, by feed.
+
+    Whoever reads from one process of a machine reads from the next one, after a restart; machines have readers of
+    their own.
+    """
+    readers: dict[tuple[int, date], dict[str, int]] = defaultdict(dict)
+    polls: Counter[tuple[int, date]] = Counter()
+    for row in rows:
+        per_machine, machine = readers[row.feed_id, row.day], row.owner.partition(" ")[0]
+        per_machine[machine] = max(per_machine.get(machine, 0), int(row.readers))
+        polls[row.feed_id, row.day] += int(row.polls)
+    used: dict[int, tuple[int, int]] = {}
+    for (feed_id, day), per_machine in readers.items():
+        used[feed_id] = max(used.get(feed_id, (0, 0)), (sum(per_machine.values()), polls[feed_id, day]))
+    return used

@@ -25,7 +25,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.adapters.database.store.members import lock_feeds
 from feed_publisher.domain.archive import FeedKind, fits_together
-from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.errors import ConfigError, NoRoomError
 from feed_publisher.domain.model import EntryState, FeedFormat
 
 COMBINED_MOST = 1000
@@ -97,10 +97,15 @@ def _combined(connection: Connection, slug: str) -> _Plan | None:
         return None
     count = select(func.count()).select_from(feed).where(feed.c.kind == FeedKind.COMBINED)
     if connection.execute(count).scalar_one() >= COMBINED_MOST:
-        return None
-    title = " + ".join(row.title for row in rows)[:500]
+        raise NoRoomError(f"there are {COMBINED_MOST} feeds of several topics already, and all of them are in use")
+    title = combined_title([row.title for row in rows])
     values = {"kind": FeedKind.COMBINED, "title": title, "atom_id": lasting_id(connection, slug)}
     return _Plan(values, [row.id for row in rows])
+
+
+def combined_title(titles: Sequence[str]) -> str:
+    """Of a feed of these topics."""
+    return " + ".join(titles)[:500]
 
 
 def lasting_id(connection: Connection, slug: str) -> str:

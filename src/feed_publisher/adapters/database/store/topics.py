@@ -19,7 +19,7 @@ from feed_publisher.adapters.database.schema import (
     topic_heading,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.making import put_feed
+from feed_publisher.adapters.database.store.making import combined_title, put_feed
 from feed_publisher.adapters.database.store.members import forget_settings, lock_feeds
 from feed_publisher.adapters.database.store.pieces import drop_pieces
 from feed_publisher.domain.archive import FeedKind
@@ -83,6 +83,7 @@ class SqlTopicStore:
             number = row.id if row else _add(connection, slug, title, now)
             values = {"title": title, "ended_at": (row and row.ended_at) or now if ended else None}
             connection.execute(topic.update().where(topic.c.id == number).values(values))
+            _rename_combined(connection, number)
             insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
             insert_missing(connection, topic_alias, [{"slug": old, "topic_id": number} for old in was])
             # Entries name their topics in every feed, and the outline names them all.
@@ -95,6 +96,17 @@ def _is_declared(connection: Connection, slug: str, title: str, was: Sequence[st
     aliases = select(topic_alias.c.slug).where(topic_alias.c.slug.in_([slug, *was]))
     known = set(connection.execute(aliases).scalars())
     return row is not None and row.title == title and (row.ended_at is not None) == ended and known == set(was)
+
+
+def _rename_combined(connection: Connection, number: int) -> None:
+    """Feeds that somebody has put together are called by their topics."""
+    mine = select(feed_topic.c.feed_id).where(feed_topic.c.topic_id == number)
+    combined = select(feed.c.id).where(feed.c.kind == FeedKind.COMBINED, feed.c.id.in_(mine))
+    for found in connection.execute(combined).scalars().all():
+        titles = select(topic.c.title).join(feed_topic, feed_topic.c.topic_id == topic.c.id)
+        ordered = titles.where(feed_topic.c.feed_id == found).order_by(topic.c.slug)
+        title = combined_title(connection.execute(ordered).scalars().all())
+        connection.execute(feed.update().where(feed.c.id == found).values(title=title))
 
 
 def _find(connection: Connection, slug: str) -> Row[Any] | None:
