@@ -32,6 +32,7 @@ from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
+from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.letters import Letters
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.own_hub import OwnHub
+    from feed_publisher.services.preferences import Preferences
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.publish import Publisher, PublishReport
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
@@ -333,6 +335,8 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
+        while SqlPreferenceStore(self.database).end_pauses(now):
+            pass
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
             sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
@@ -491,8 +495,8 @@ class App:
             raise NotFoundError("there is nothing new to show in a test mail")
         sender = self.letterhead.senders[slug]
         async with self.relay() as mailer:
-            dead_url = self.letterhead.unsubscribe_url(0)
-            return edition.subject, await send_test(mailer, edition, sender, addresses, self.clock(), dead_url)
+            dead = self.letterhead.links(0)
+            return edition.subject, await send_test(mailer, edition, sender, addresses, self.clock(), dead)
 
     def letters(self) -> Letters:
         """The service that mails single people."""
@@ -511,6 +515,16 @@ class App:
 
         cadences = {digest.slug: digest.cadences[0].value for digest in self.settings.digests}
         return Subscribe(self.people, cadences, self.base_url)
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        """What readers choose for themselves."""
+        from zoneinfo import available_timezones
+
+        from feed_publisher.services.preferences import Preferences
+
+        store, zones = SqlPreferenceStore(self.database), available_timezones()
+        return Preferences(store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__)
 
     def add_subscribers(
         self, slug: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str

@@ -22,6 +22,7 @@ from test_real_server import running
 from web_site import Site, filled
 
 from feed_publisher.domain.model import EntryState
+from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.pickup import Page as Entries
 
 pytestmark = pytest.mark.browser
@@ -54,6 +55,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
 def pages(site: Site) -> list[str]:
     keys = {entry.title: entry.key for entry in site.app.entries.page(Entries(limit=100))}
     leave = site.join("reader@example.org")
+    preferences = f"/preferences/{site.token(Purpose.PREFERENCES, site.reader('reader@example.org').subscription)}"
+    site.join("away@example.org")
+    away = site.reader("away@example.org")
+    site.app.preferences.pause(away, 14, False, site.clock())
+    paused = f"/preferences/{site.token(Purpose.PREFERENCES, away.subscription)}"
     site.ask("new@example.org")
     with ThreadPoolExecutor(1) as pool:  # the browser's event loop runs in this thread
         mail = pool.submit(site.letters).result()[0].id
@@ -70,6 +76,9 @@ def pages(site: Site) -> list[str]:
         "/digests/weekly",
         site.confirm_url("new@example.org", 1),
         leave,
+        preferences,
+        f"{preferences}?digest=weekly&done=saved",
+        paused,
         "/nothing",
         "/mailbox",
         f"/mailbox/{mail}",

@@ -78,7 +78,7 @@ def preview(place: Place, slug: str, as_of: str | None, subscriber: str | None, 
         app.settings.digest(slug)
         address = parse_address(subscriber) if subscriber else None
         edition = app.preview(slug, address, parse_instant(as_of, app.settings.site.timezone))
-        nowhere = app.letterhead.unsubscribe_url(0)  # a link that works belongs in one reader's mail only
+        nowhere = app.letterhead.links(0)  # a link that works belongs in one reader's mail only
     if edition is None:
         raise NotFoundError("there is nothing new, so there would be no mail")
     html, text = (readable(each, edition.nonce, nowhere) for each in (edition.html, edition.text))

@@ -31,6 +31,7 @@ from feed_publisher.cli.looking import (
     name_of,
     proposal,
 )
+from feed_publisher.compose.message import Links
 from feed_publisher.config.loading import FILE, load
 from feed_publisher.config.writing import NewSource, quoted
 from feed_publisher.domain.errors import InputError
@@ -166,7 +167,7 @@ async def _made(place: Place, finding: Finding, fetcher: Fetcher | None, target:
         mail = None
         if edition is not None:
             sender = wiring.sender(app.settings, app.settings.digests[0])
-            mail = mail_of(edition, sender, f"{app.base_url}/unsubscribe/example", app.clock())
+            mail = mail_of(edition, sender, _example_links(app), app.clock())
         topics = topic_counts(app.entries.page(Page(limit=10_000, state=EntryState.PUBLIC)))
         files = {name: (place.folder / "public" / "feeds" / file).read_bytes() for name, file in _FEEDS.items()}
         problems = [*finding.notes, *report.rejected]
@@ -305,3 +306,7 @@ def _json(tried: Tried, folder: Path) -> dict[str, object]:
         "problems": [{"where": problem.where, "reason": problem.reason} for problem in tried.problems],
         "toml": tried.toml,
     }
+
+
+def _example_links(app: App) -> Links:
+    return Links(unsubscribe=f"{app.base_url}/unsubscribe/example", preferences=f"{app.base_url}/preferences/example")

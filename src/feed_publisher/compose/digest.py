@@ -14,7 +14,7 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 from jinja2.meta import find_referenced_templates
 
 from feed_publisher.compose.html import inline_css, render
-from feed_publisher.compose.message import clean_header, marker
+from feed_publisher.compose.message import LINKS, clean_header, marker
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.language import direction
@@ -133,7 +133,7 @@ def render_edition(
         "more": more,
         "more_url": digest.url,
         "preheader": shown[0].entry.summary[:160],
-        "unsubscribe_url": marker(nonce, "unsubscribe_url"),
+        **{name: marker(nonce, name) for name in LINKS},
         "language": words,
         "direction": direction(words),
         "accent": site.accent,

@@ -26,9 +26,27 @@ def marker(nonce: str, name: str) -> str:
     return _MARKER.format(nonce=nonce, name=name)
 
 
-def readable(text: str, nonce: str, unsubscribe_url: str) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The addresses in a mail that are one reader's own."""
+
+    unsubscribe: str
+    preferences: str
+
+    @property
+    def values(self) -> dict[str, str]:
+        """By the names that templates print."""
+        return {"unsubscribe_url": self.unsubscribe, "preferences_url": self.preferences}
+
+
+LINKS = ("unsubscribe_url", "preferences_url")
+
+
+def readable(text: str, nonce: str, links: Links) -> str:
     """The HTML or text of an edition as one reader would see it."""
-    return text.replace(marker(nonce, "unsubscribe_url"), unsubscribe_url)
+    for name, url in links.values.items():
+        text = text.replace(marker(nonce, name), url)
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,11 @@ class Cadence(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
 
+    @property
+    def days(self) -> int:
+        """Between two issues."""
+        return 1 if self is Cadence.DAILY else 7
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Clock:
@@ -41,6 +46,17 @@ class Slot:
             return f"daily:{self.day.isoformat()}"
         year, week, _ = self.day.isocalendar()
         return f"weekly:{year}-W{week:02}"
+
+
+def parse_slot(text: str, weekday: int) -> Slot | None:
+    """The inverse of ``str(slot)``; None for the slot of a manual issue. The week's day is 0 for Monday."""
+    cadence, _, day = text.partition(":")
+    if cadence == Cadence.DAILY:
+        return Slot(date.fromisoformat(day), Cadence.DAILY)
+    if cadence == Cadence.WEEKLY:
+        year, week = day.split("-W")
+        return Slot(date.fromisocalendar(int(year), int(week), weekday + 1), Cadence.WEEKLY)
+    return None
 
 
 def due_at(slot: Slot, clock: Clock) -> datetime:
@@ -90,8 +106,7 @@ def _slot_day(cadence: Cadence, weekday: int, day: date) -> date:
 
 
 def _step(slot: Slot, count: int) -> Slot:
-    days = count * (1 if slot.cadence is Cadence.DAILY else 7)
-    return Slot(slot.day + timedelta(days=days), slot.cadence)
+    return Slot(slot.day + timedelta(days=count * slot.cadence.days), slot.cadence)
 
 
 def _exists(local: datetime, zone: ZoneInfo) -> bool:

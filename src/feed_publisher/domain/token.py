@@ -20,6 +20,7 @@ class Purpose(IntEnum):
 
     CONFIRM = 1
     UNSUBSCRIBE = 2
+    PREFERENCES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +51,7 @@ class SubscriberView:
     at: str
     joined_at: datetime
     suppressed: bool
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,69 @@ class Letter:
     kind: str
     address: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a reader chooses of a digest. ``topics`` None: everything; "" in zone and at: the digest's own."""
+
+    cadence: str
+    topics: tuple[str, ...] | None
+    zone: str
+    at: str
+
+    @property
+    def text(self) -> str:
+        """For the history."""
+        topics = "everything" if self.topics is None else ", ".join(self.topics)
+        return f"{self.cadence} at {self.at or 'the usual hour'} {self.zone}: {topics}".replace(" :", ":")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingIssue:
+    """A delivery that has not left, and the slot of its issue."""
+
+    delivery: int
+    slot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonEvent:
+    """What a reader did with a subscription: asked, joined, changed, paused, resumed or left."""
+
+    at: datetime
+    what: str
+    detail: str
+
+
+class PreferenceStore(Protocol):
+    """What readers choose for themselves. False: it is not, or no longer, an active subscription."""
+
+    def person(self, subscription: int) -> list[SubscriberView]:
+        """All subscriptions of the one whose this is."""
+        ...
+
+    def waiting(self, subscription: int) -> list[WaitingIssue]: ...
+    def change(self, subscription: int, wanted: Wanted, moves: Mapping[int, datetime], now: datetime) -> bool:
+        """``moves``: when waiting deliveries are due now. Another cadence gives back what is waiting."""
+        ...
+
+    def pause(self, subscription: int, until: datetime, fresh: bool, now: datetime) -> bool:
+        """``fresh``: when it ends, nothing is sent of what came meanwhile."""
+        ...
+
+    def resume(self, subscription: int, fresh: bool, now: datetime) -> bool: ...
+    def end_pauses(self, now: datetime) -> int:
+        """Those whose time has come, some at a time; how many."""
+        ...
+
+    def join(self, subscription: int, digest: str, cadence: str, now: datetime) -> bool:
+        """The one whose this is gets a digest; False for an address never to be mailed."""
+        ...
+
+    def history(self, subscription: int) -> list[PersonEvent]:
+        """Newest first."""
+        ...
 
 
 class LetterStore(Protocol):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at, latest_slot, next_slot, previous_slot
+from feed_publisher.domain.cadence import (
+    Cadence,
+    Clock,
+    Slot,
+    due_at,
+    latest_slot,
+    next_slot,
+    parse_slot,
+    previous_slot,
+)
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
@@ -105,6 +114,8 @@ class Issues:
         if joined is None:
             return None  # nobody wants it
         self._tell_missed(rules, slot, clocks, max(added, joined), now)
+        if not self._store.wanted_at(rules.slug, cadence, max(dues)):
+            return None  # its readers chose this cadence later
         if now > max(dues) + rules.lateness(cadence):
             if max(dues) <= joined:
                 return None  # nobody wanted it yet
@@ -173,7 +184,7 @@ class Issues:
 
     def prepare(self, rules: DigestRules, issue: Issue, now: datetime) -> Issue:
         """Add deliveries batch by batch and freeze. Stops early, still ``preparing``, when a reader is busy."""
-        slot = _slot_of(issue, rules.weekday)
+        slot = parse_slot(issue.slot, rules.weekday)
         audience = Audience(digest=rules.slug, cadence=slot.cadence if slot else None, rehearsal=issue.rehearsal)
         subject = issue.subject
         after = issue.prepared_to
@@ -277,17 +288,6 @@ def _delivery(
         reason=reason,
         not_before=max(not_before, now),  # expiry counts from here, also for an issue that opens late
     )
-
-
-def _slot_of(issue: Issue, weekday: int) -> Slot | None:
-    """The slot of a scheduled issue; None for a manual one."""
-    cadence, _, day = issue.slot.partition(":")
-    if cadence == Cadence.DAILY:
-        return Slot(date.fromisoformat(day), Cadence.DAILY)
-    if cadence == Cadence.WEEKLY:
-        year, week = day.split("-W")
-        return Slot(date.fromisocalendar(int(year), int(week), weekday + 1), Cadence.WEEKLY)
-    return None
 
 
 def _ago(delay: timedelta) -> str:

@@ -86,7 +86,6 @@ class Letters:
         """Nothing in it comes from the visitor but the address it goes to."""
         title, sender = self._digests[letter.digest]
         subject = SUBJECTS[letter.kind].format(title=title)
-        link = "confirm_url" if letter.kind == "confirm" else "unsubscribe_url"
         context: dict[str, object] = {
             "site": self._site,
             "digest": DigestView(title=title, url=f"{self._site.url}/digests/{letter.digest}"),
@@ -94,7 +93,7 @@ class Letters:
             "language": self._site.language,
             "direction": "ltr",
             "accent": self._site.accent,
-            link: self._subscribe.letter_url(letter),
+            **self._subscribe.letter_links(letter),
         }
         html = inline_css(render(self._templates, f"email/letter_{letter.kind}.html", **context))
         text = render(self._templates, f"email/letter_{letter.kind}.txt", **context)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import StorageError
@@ -37,9 +37,15 @@ class Letterhead:
     key_id: int
     key: bytes
 
-    def unsubscribe_url(self, subscription: int) -> str:
-        token = make_token(Purpose.UNSUBSCRIBE, subscription, self.key_id, self.key)
-        return f"{self.base_url}/unsubscribe/{token}"
+    def links(self, subscription: int) -> Links:
+        """One reader's own; with 0 they lead nowhere."""
+        return Links(
+            unsubscribe=f"{self.base_url}/unsubscribe/{self._token(Purpose.UNSUBSCRIBE, subscription)}",
+            preferences=f"{self.base_url}/preferences/{self._token(Purpose.PREFERENCES, subscription)}",
+        )
+
+    def _token(self, purpose: Purpose, subscription: int) -> str:
+        return make_token(purpose, subscription, self.key_id, self.key)
 
 
 @dataclass(slots=True)
@@ -214,14 +220,14 @@ class SendRun:
 def outgoing(claimed: ClaimedDelivery, skeleton: Skeleton, letterhead: Letterhead) -> Outgoing:
     """The same bytes on every attempt: nothing here depends on the clock or on chance."""
     sender = letterhead.senders[claimed.digest]
-    url = letterhead.unsubscribe_url(claimed.subscription)
+    links = letterhead.links(claimed.subscription)
     to = claimed.address if claimed.address.isascii() else parse_address(claimed.address).envelope
     personal = Personal(
         to=to,
         message_id=f"{claimed.issue}.{claimed.delivery}@{sender.message_id_domain}",
         date=claimed.opened_at,
-        values={"unsubscribe_url": url},
-        unsubscribe_url=url,
+        values=links.values,
+        unsubscribe_url=links.unsubscribe,
     )
     return Outgoing(
         delivery=claimed.delivery,

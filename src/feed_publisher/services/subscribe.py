@@ -66,11 +66,6 @@ class Subscribe:
         claim = self._claim(token, Purpose.CONFIRM)
         return self._people.view(claim.subject >> REQUEST_BITS) if claim else None
 
-    def leaving(self, token: str) -> SubscriberView | None:
-        """Whom an unsubscribe token is for."""
-        claim = self._claim(token, Purpose.UNSUBSCRIBE)
-        return self._people.view(claim.subject) if claim else None
-
     def leave(self, token: str, now: datetime) -> SubscriberView | None:
         """Unsubscribe; the same again changes nothing."""
         claim = self._claim(token, Purpose.UNSUBSCRIBE)
@@ -150,17 +145,30 @@ class Subscribe:
             consent_source="sign-up form",
         )
 
+    def read(self, token: str) -> Claim | None:
+        """What a genuine token says."""
+        return read_token(token, self._keys)
+
     def _claim(self, token: str, purpose: Purpose) -> Claim | None:
-        claim = read_token(token, self._keys)
+        claim = self.read(token)
         return claim if claim and claim.purpose is purpose else None
 
-    def letter_url(self, letter: Letter) -> str:
-        """The one link of a letter: to confirm, or (already subscribed) to unsubscribe."""
+    def preferences_url(self, subscription: int) -> str:
+        """The page of one reader's choices."""
+        key_id, key = self.current_key
+        return f"{self._base_url}/preferences/{make_token(Purpose.PREFERENCES, subscription, key_id, key)}"
+
+    def letter_links(self, letter: Letter) -> dict[str, str]:
+        """The links of a letter by their names in templates: to confirm, or (already subscribed) to what one gets."""
         key_id, key = self.current_key
         if letter.kind == "confirm":
             subject = (letter.subscription << REQUEST_BITS) + letter.request
-            return f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"
-        return f"{self._base_url}/unsubscribe/{make_token(Purpose.UNSUBSCRIBE, letter.subscription, key_id, key)}"
+            return {"confirm_url": f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"}
+        token = make_token(Purpose.UNSUBSCRIBE, letter.subscription, key_id, key)
+        return {
+            "unsubscribe_url": f"{self._base_url}/unsubscribe/{token}",
+            "preferences_url": self.preferences_url(letter.subscription),
+        }
 
 
 def with_known_cadence(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.issue import Edition
@@ -42,16 +42,17 @@ def dry_run(
             continue
         if edition.fingerprint not in skeletons:
             skeletons = {edition.fingerprint: _skeleton(sender, edition, edition.subject)}
-        url = letterhead.unsubscribe_url(reader.subscription)
+        links = letterhead.links(reader.subscription)
         address = parse_address(person.address)
-        message = _message(skeletons[edition.fingerprint], address, f"dry-run.{reader.subscription}", sender, url, now)
+        name = f"dry-run.{reader.subscription}"
+        message = _message(skeletons[edition.fingerprint], address, name, sender, links, now)
         yield DryMail(to=person.address, message=message)
 
 
 async def send_test(
-    mailer: Mailer, edition: Edition, sender: Sender, addresses: list[Address], now: datetime, dead_url: str
+    mailer: Mailer, edition: Edition, sender: Sender, addresses: list[Address], now: datetime, dead: Links
 ) -> dict[str, Result]:
-    """One mail marked [Test] to each address; the results by address. ``dead_url`` unsubscribes nobody."""
+    """One mail marked [Test] to each address; the results by address. ``dead`` lead nowhere."""
     skeleton = _skeleton(sender, edition, f"[Test] {edition.subject}")
     waiting = list(enumerate(addresses))
     results: dict[str, Result] = {}
@@ -60,7 +61,7 @@ async def send_test(
         if not waiting:
             return None
         number, address = waiting.pop(0)
-        message = _message(skeleton, address, f"test.{number}.{int(now.timestamp())}", sender, dead_url, now)
+        message = _message(skeleton, address, f"test.{number}.{int(now.timestamp())}", sender, dead, now)
         return Outgoing(delivery=number, attempt=0, mail_from=sender.address, rcpt_to=address.envelope, message=message)
 
     async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
@@ -77,13 +78,13 @@ def _skeleton(sender: Sender, edition: Edition, subject: str) -> Skeleton:
 
 
 def _message(
-    skeleton: Skeleton, address: Address, message_id: str, sender: Sender, unsubscribe_url: str, now: datetime
+    skeleton: Skeleton, address: Address, message_id: str, sender: Sender, links: Links, now: datetime
 ) -> bytes:
     personal = Personal(
         to=address.envelope,
         message_id=f"{message_id}@{sender.message_id_domain}",
         date=now,
-        values={"unsubscribe_url": unsubscribe_url},
-        unsubscribe_url=unsubscribe_url,
+        values=links.values,
+        unsubscribe_url=links.unsubscribe,
     )
     return skeleton.message(personal)

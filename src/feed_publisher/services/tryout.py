@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from feed_publisher.compose.message import Personal, Sender, Skeleton, readable
+from feed_publisher.compose.message import Links, Personal, Sender, Skeleton, readable
 from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.model import Entry
 
@@ -37,16 +37,17 @@ class Item:
     topics: tuple[str, ...]
 
 
-def mail_of(edition: Edition, sender: Sender, unsubscribe_url: str, now: datetime) -> Mail:
+def mail_of(edition: Edition, sender: Sender, links: Links, now: datetime) -> Mail:
     """Nothing is sent."""
-    values = {"unsubscribe_url": unsubscribe_url}
     skeleton = Skeleton(sender, edition.subject, edition.html, edition.text, edition.language, edition.nonce)
     message_id = f"try.{int(now.timestamp())}@{sender.message_id_domain}"
-    personal = Personal(to=READER, message_id=message_id, date=now, values=values, unsubscribe_url=unsubscribe_url)
+    personal = Personal(
+        to=READER, message_id=message_id, date=now, values=links.values, unsubscribe_url=links.unsubscribe
+    )
     return Mail(
         subject=edition.subject,
-        html=readable(edition.html, edition.nonce, unsubscribe_url),
-        text=readable(edition.text, edition.nonce, unsubscribe_url),
+        html=readable(edition.html, edition.nonce, links),
+        text=readable(edition.text, edition.nonce, links),
         message=skeleton.message(personal),
     )
 

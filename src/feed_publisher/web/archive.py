@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from feed_publisher import wiring
 from feed_publisher.compose.digest import authors_text
-from feed_publisher.compose.message import readable
+from feed_publisher.compose.message import Links, readable
 from feed_publisher.domain.issue import SentEntry, SentIssue
 from feed_publisher.domain.language import direction
 from feed_publisher.web.follow import follow_view
@@ -103,7 +103,8 @@ class ArchivePages:
         mail = self._archive.mail(found.digest, found.name)
         if mail is None:
             return self._no_issue(request)
-        html = readable(mail.html, mail.nonce, self._subscribe_path(found.digest) or f"{self._pages.base}/")
+        everybody = self._subscribe_path(found.digest) or f"{self._pages.base}/"
+        html = readable(mail.html, mail.nonce, Links(unsubscribe=everybody, preferences=everybody))
         return HTMLResponse(html.replace("<head>", '<head><base target="_blank">', 1), headers=_PUBLIC_MAIL)
 
     # --- what templates are shown

@@ -6,11 +6,36 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 MAX_BYTES = 20_000
-MAX_FIELDS = 20
+MAX_FIELDS = 300
+"""A reader may choose among many topics."""
+
+
+class Fields:
+    """The text fields of a form."""
+
+    def __init__(self, items: list[tuple[str, str]]) -> None:
+        self._items = items
+
+    def get(self, name: str) -> str:
+        """The last one of this name, or ""."""
+        return next((value for key, value in reversed(self._items) if key == name), "")
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Each value once."""
+        return tuple(dict.fromkeys(value for key, value in self._items if key == name))
 
 
 async def read_form(request: Request) -> dict[str, str]:
     """The text fields; the last one wins. Raises 413 for a body that no form of ours can have."""
+    return dict(await _read(request))
+
+
+async def read_fields(request: Request) -> Fields:
+    """For forms in which a name may come several times."""
+    return Fields(await _read(request))
+
+
+async def _read(request: Request) -> list[tuple[str, str]]:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -27,4 +52,4 @@ async def read_form(request: Request) -> dict[str, str]:
         raise
     except Exception as error:
         raise HTTPException(400, "This form could not be read.") from error
-    return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]

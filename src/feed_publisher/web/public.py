@@ -44,7 +44,6 @@ class Public:
             Route("/entries/{key}", self.entry),
             Route("/digests/{slug}", self.digest, methods=["GET", "POST"]),
             Route("/confirm/{token}", self.confirm, methods=["GET", "POST"]),
-            Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
             Route("/static/site.css", self.stylesheet),
             Route("/static/site.js", self.script),
             Route("/static/icon.svg", self.icon),
@@ -186,21 +185,10 @@ class Public:
                 "It may be used already, older than 72 hours, or incomplete. Subscribe once more to get a new one.",
             )
         done = found.state == SubscriptionState.ACTIVE
-        return self._person_page(request, "confirm", found, done, next_issue=self._next_issue(found))
-
-    async def unsubscribe(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        service = self._app.subscribe
-        if request.method == "POST" and (await read_form(request)).get("List-Unsubscribe") == "One-Click":
-            found = await run_in_threadpool(service.leave, token, self._app.clock())
-        else:
-            found = await run_in_threadpool(service.leaving, token)
-        if found is None:
-            return self._pages.error(
-                request, 404, "This link is incomplete", "Please open the whole link from the mail, or copy it again."
-            )
-        done = found.state == SubscriptionState.UNSUBSCRIBED
-        return self._person_page(request, "unsubscribe", found, done, address_hint=_hint(found.address))
+        mine = self._app.subscribe.preferences_url(found.subscription) if done else ""
+        return self._person_page(
+            request, "confirm", found, done, next_issue=self._next_issue(found), preferences_url=mine
+        )
 
     def _person_page(
         self, request: Request, name: str, person: SubscriberView, done: bool, **context: object
@@ -230,7 +218,7 @@ class Public:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def robots(self, request: Request) -> Response:
-        closed = ("/confirm/", "/unsubscribe/", "/mailbox")
+        closed = ("/confirm/", "/unsubscribe/", "/preferences/", "/mailbox")
         return PlainTextResponse(
             "User-agent: *\n" + "".join(f"Disallow: {self._pages.base}{path}\n" for path in closed)
         )
@@ -239,9 +227,3 @@ class Public:
 def _sentence(error: InputError) -> str:
     text = error.reason[:1].upper() + error.reason[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
-
-
-def _hint(address: str) -> str:
-    """Enough for its owner to recognise: "j…@example.org"."""
-    local, _, domain = address.partition("@")
-    return f"{local[:1]}…@{domain}"

@@ -24,6 +24,7 @@ from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import SECURITY, Pages
+from feed_publisher.web.preferences import PreferencePages
 from feed_publisher.web.public import Public
 from feed_publisher.web.push import router as push_router
 from feed_publisher.web.sources import SourcePages
@@ -47,7 +48,8 @@ def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None 
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
-    public = [*Public(pages).routes(), *FollowPages(pages).routes(), *ArchivePages(pages).routes()]
+    parts = (Public, PreferencePages, FollowPages, ArchivePages)
+    public = [route for part in parts for route in part(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))

@@ -386,7 +386,9 @@ subscription = Table(
     Column("cursor", BigInteger, nullable=False),
     Column("rehearsed_cursor", BigInteger, nullable=False),
     Column("paused_until", Utc),
+    Column("paused_fresh", Boolean, nullable=False, server_default=false()),
     Column("joined_at", Utc, nullable=False),
+    Column("cadence_at", Utc),  # since when it has its cadence, if that was changed
     Column("left_at", Utc),
     Column("consented_at", Utc),
     Column("consent_source", Text, nullable=False, default=""),
@@ -397,6 +399,17 @@ subscription = Table(
     UniqueConstraint("subscriber_id", "digest_id"),
     Index("ix_subscription_digest_id_cadence_clock_id", "digest_id", "cadence", "clock_id", "state"),
     Index("ix_subscription_letter_due_at", "letter_due_at"),
+    Index("ix_subscription_paused_until", "paused_until"),
+)
+
+subscription_event = Table(
+    "subscription_event",
+    metadata,
+    _id(),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("detail", Text, nullable=False),
 )
 
 suppression = Table(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -100,11 +100,21 @@ class SqlIssueStore:
             subscription.c.cadence == cadence,
             subscription.c.state == SubscriptionState.ACTIVE,
         )
+        query = select(func.min(subscription.c.joined_at)).where(mine)
         with self._database.read() as connection:
-            joined: datetime | None = connection.execute(
-                select(func.min(subscription.c.joined_at)).where(mine)
-            ).scalar()
+            joined: datetime | None = connection.execute(query).scalar()
             return joined
+
+    def wanted_at(self, digest: str, cadence: str, instant: datetime) -> bool:
+        """Whether there is an active reader of this cadence who has not changed to it since."""
+        mine = and_(
+            subscription.c.digest_id == digest_id(digest),
+            subscription.c.cadence == cadence,
+            subscription.c.state == SubscriptionState.ACTIVE,
+            or_(subscription.c.cadence_at.is_(None), subscription.c.cadence_at < instant),
+        )
+        with self._database.read() as connection:
+            return connection.execute(select(subscription.c.id).where(mine).limit(1)).first() is not None
 
     # --- what is new
 

@@ -21,6 +21,7 @@ from feed_publisher.adapters.database.schema import (
     topic_set,
 )
 from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
+from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
@@ -48,8 +49,8 @@ class SqlPeopleStore:
         ended: dict[str, list[str]] = {outcome: [] for outcome in ("added", "updated", "left", "suppressed")}
         with self._database.write() as connection:
             for person in people:
-                suppressed = _is_suppressed(connection, person.address_key)
-                outcome = "suppressed" if suppressed else _join(connection, person, cadence, now)
+                suppressed = is_suppressed(connection, person.address_key)
+                outcome = "suppressed" if suppressed else join_one(connection, person, cadence, now)
                 ended[outcome].append(person.address)
         return Joined(
             added=len(ended["added"]),
@@ -61,11 +62,11 @@ class SqlPeopleStore:
     def ask(self, person: NewSubscription, cadence: str, now: datetime) -> None:
         """Somebody typed this address into a form: due a letter, at most one in 24 hours, unless never mailed."""
         with self._database.write() as connection:
-            if _is_suppressed(connection, person.address_key):
+            if is_suppressed(connection, person.address_key):
                 return
             row = _find(connection, person)
             if row is None:
-                _join(connection, person, cadence, now)
+                join_one(connection, person, cadence, now)
                 row = _find(connection, person)
             if row is None or (row.asked_at is not None and row.asked_at > now - LETTER_PAUSE):
                 return
@@ -75,6 +76,7 @@ class SqlPeopleStore:
                 values |= {"state": SubscriptionState.PENDING, "cadence": person.cadence or row.cadence}
                 values |= {"request": row.request + 1}
             connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+            note(connection, row.id, "asked", person.consent_source, now)
 
     def confirm(self, number: int, request: int, source: str, now: datetime) -> bool:
         """Activate a pending subscription; False when this request was used or is older than 72 hours."""
@@ -86,15 +88,7 @@ class SqlPeopleStore:
                 return True
             if row.state != SubscriptionState.PENDING or row.asked_at < now - timedelta(hours=72):
                 return False
-            values = {
-                "state": SubscriptionState.ACTIVE,
-                **_fresh_start(connection, row),
-                "joined_at": now,
-                "left_at": None,
-                "consented_at": now,
-                "consent_source": source,
-            }
-            connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+            activate(connection, row, source, now)
             return True
 
     def leave(self, number: int, now: datetime) -> bool:
@@ -102,7 +96,8 @@ class SqlPeopleStore:
         with self._database.write() as connection:
             active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
             values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
-            connection.execute(update(subscription).where(active).values(values))
+            if connection.execute(update(subscription).where(active).values(values)).rowcount:
+                note(connection, number, "left", "", now)
             return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
 
     def view(self, number: int) -> SubscriberView | None:
@@ -147,7 +142,7 @@ class SqlPeopleStore:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
 
 
-def _join(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> str:
+def join_one(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> str:
     """What became of it: added, updated (only what the person gave), or left (unsubscribed: only they come back)."""
     number = _subscriber(connection, person, now)
     row = _find(connection, person)
@@ -158,15 +153,15 @@ def _join(connection: Connection, person: NewSubscription, cadence: str, now: da
         return "updated"
     digest_row = connection.execute(select(digest).where(digest.c.slug == person.digest)).one()
     start, rehearsed = _start(connection, digest_row.id, person.cadence or cadence)
-    choice = Choice(everything=0) if person.topics is None else Choice(starts=_topics(connection, person.topics))
+    choice = Choice(everything=0) if person.topics is None else Choice(starts=topic_numbers(connection, person.topics))
     state = SubscriptionState.ACTIVE if person.active else SubscriptionState.PENDING
     values = {
         "subscriber_id": number,
         "digest_id": digest_row.id,
         "state": state,
         "cadence": person.cadence or cadence,
-        "clock_id": _clock(connection, person.zone or "", person.at or ""),
-        "topic_set_id": _topic_set(connection, choice),
+        "clock_id": clock_number(connection, person.zone or "", person.at or ""),
+        "topic_set_id": topic_set_number(connection, choice),
         "cursor": start,
         "rehearsed_cursor": rehearsed,
         "joined_at": now,
@@ -174,23 +169,25 @@ def _join(connection: Connection, person: NewSubscription, cadence: str, now: da
         "consent_source": person.consent_source,
         "request": 0,
     }
-    connection.execute(subscription.insert(), values)
+    added = connection.execute(subscription.insert().returning(subscription.c.id), values).scalar_one()
+    if person.active:
+        note(connection, added, "joined", person.consent_source, now)
     return "added"
 
 
 def _update(connection: Connection, row: Row[Any], person: NewSubscription, now: datetime) -> None:
     values: dict[str, Any] = {}
-    if person.cadence:
-        values["cadence"] = person.cadence
+    if person.cadence and person.cadence != row.cadence:
+        values |= {"cadence": person.cadence, "cadence_at": now}
     if person.zone or person.at:
         old_clock = connection.execute(select(clock).where(clock.c.id == row.clock_id)).one()
-        values["clock_id"] = _clock(connection, person.zone or old_clock.zone, person.at or old_clock.at)
+        values["clock_id"] = clock_number(connection, person.zone or old_clock.zone, person.at or old_clock.at)
     if person.topics is not None:
         old = Choice.parse(
             connection.execute(select(topic_set.c.choice).where(topic_set.c.id == row.topic_set_id)).scalar_one()
         )
-        choice = change_choice(old, _topics(connection, person.topics), current_sequence(connection))
-        values["topic_set_id"] = _topic_set(connection, choice)
+        choice = change_choice(old, topic_numbers(connection, person.topics), current_sequence(connection))
+        values["topic_set_id"] = topic_set_number(connection, choice)
     if person.active and row.state == SubscriptionState.PENDING:
         values |= {"state": SubscriptionState.ACTIVE, "joined_at": now, "consented_at": person.consented_at or now}
         values |= {"consent_source": person.consent_source} | _fresh_start(connection, row)
@@ -242,13 +239,30 @@ def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, i
     return (real if real is not None else start), (rehearsed if rehearsed is not None else start)
 
 
+def activate(connection: Connection, row: Row[Any], source: str, now: datetime) -> None:
+    """A subscription that was pending or left is wanted again, by its reader's own act."""
+    values = {
+        "state": SubscriptionState.ACTIVE,
+        **_fresh_start(connection, row),
+        "joined_at": now,
+        "cadence_at": None,
+        "left_at": None,
+        "consented_at": now,
+        "consent_source": source,
+        "paused_until": None,
+        "paused_fresh": False,
+    }
+    connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+    note(connection, row.id, "joined", source, now)
+
+
 def _fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
     """The cursors of a subscription that becomes active: nothing from the time it was not."""
     start, rehearsed = _start(connection, row.digest_id, row.cadence)
     return {"cursor": max(start, row.cursor), "rehearsed_cursor": max(rehearsed, row.rehearsed_cursor)}
 
 
-def _topics(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:
+def topic_numbers(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:
     rows = connection.execute(select(topic.c.slug, topic.c.id).where(topic.c.slug.in_(slugs))).all()
     unknown = sorted(set(slugs) - {row.slug for row in rows})
     if unknown:
@@ -256,18 +270,18 @@ def _topics(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:
     return {row.id: 0 for row in rows}
 
 
-def _topic_set(connection: Connection, choice: Choice) -> int:
+def topic_set_number(connection: Connection, choice: Choice) -> int:
     insert_missing(connection, topic_set, [{"choice": choice.text}])
     return int(connection.execute(select(topic_set.c.id).where(topic_set.c.choice == choice.text)).scalar_one())
 
 
-def _clock(connection: Connection, zone: str, at: str) -> int:
+def clock_number(connection: Connection, zone: str, at: str) -> int:
     insert_missing(connection, clock, [{"zone": zone, "at": at}])
     mine = and_(clock.c.zone == zone, clock.c.at == at)
     return int(connection.execute(select(clock.c.id).where(mine)).scalar_one())
 
 
-def _is_suppressed(connection: Connection, key: str) -> bool:
+def is_suppressed(connection: Connection, key: str) -> bool:
     return (
         connection.execute(select(suppression.c.address_key).where(suppression.c.address_key == key)).first()
         is not None
@@ -285,6 +299,11 @@ def _view() -> Select[Any]:
         .join(topic_set)
         .join(clock)
     )
+
+
+def views_of(connection: Connection, condition: Any) -> list[SubscriberView]:
+    """Subscriptions, in the order they were made."""
+    return _views(connection, _view().where(condition).order_by(subscription.c.id))
 
 
 def _views(connection: Connection, query: Select[Any]) -> list[SubscriberView]:
@@ -307,5 +326,6 @@ def _to_view(row: Row[Any], slugs: dict[int, str]) -> SubscriberView:
         zone=row.zone,
         at=row.at,
         joined_at=row.joined_at,
+        paused_until=row.paused_until,
         suppressed=bool(row.suppressed),
     )

@@ -1,0 +1,180 @@
+"""What readers choose for themselves: topics, cadence, hour, pauses, other digests (SEMANTICS §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select, update
+
+from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.schema import (
+    delivery,
+    digest,
+    entry_topic,
+    issue,
+    subscriber,
+    subscription,
+    subscription_event,
+    topic_set,
+)
+from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.history import note
+from feed_publisher.adapters.database.store.people import (
+    activate,
+    clock_number,
+    is_suppressed,
+    join_one,
+    topic_numbers,
+    topic_set_number,
+    views_of,
+)
+from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.transitions import WAITING, move
+from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.selection import Choice, change_choice
+from feed_publisher.ports.people import NewSubscription, PersonEvent, SubscriberView, WaitingIssue, Wanted
+
+BATCH = 1000
+
+
+class SqlPreferenceStore:
+    """ports.PreferenceStore on SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def person(self, number: int) -> list[SubscriberView]:
+        person = select(subscription.c.subscriber_id).where(subscription.c.id == number).scalar_subquery()
+        with self._database.read() as connection:
+            return views_of(connection, subscription.c.subscriber_id == person)
+
+    def waiting(self, number: int) -> list[WaitingIssue]:
+        query = (
+            select(delivery.c.id, issue.c.slot)
+            .join(issue, issue.c.id == delivery.c.issue_id)
+            .where(delivery.c.subscription_id == number, delivery.c.state == DeliveryState.QUEUED)
+        )
+        with self._database.read() as connection:
+            return [WaitingIssue(delivery=row.id, slot=row.slot) for row in connection.execute(query)]
+
+    def change(self, number: int, wanted: Wanted, moves: Mapping[int, datetime], now: datetime) -> bool:
+        with self._database.write() as connection:
+            row = _locked(connection, number)
+            if row is None:
+                return False
+            choice = _choice(connection, row, wanted)
+            values = {
+                "cadence": wanted.cadence,
+                "clock_id": clock_number(connection, wanted.zone, wanted.at),
+                "topic_set_id": topic_set_number(connection, choice),
+            }
+            if all(row._mapping[name] == value for name, value in values.items()):
+                return True
+            if row.cadence != wanted.cadence:
+                values["cadence_at"] = now
+                _exclude_waiting(connection, number, "the reader chose another cadence", now)
+            for waiting, due_at in moves.items():
+                moved = and_(delivery.c.id == waiting, delivery.c.state == DeliveryState.QUEUED)
+                times = {"not_before": due_at, "due_at": due_at, "changed_at": now}
+                connection.execute(update(delivery).where(moved).values(times))
+            connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+            note(connection, number, "changed", wanted.text, now)
+            return True
+
+    def pause(self, number: int, until: datetime, fresh: bool, now: datetime) -> bool:
+        with self._database.write() as connection:
+            if _locked(connection, number) is None:
+                return False
+            _exclude_waiting(connection, number, "unsubscribed or paused", now)
+            values = {"paused_until": until, "paused_fresh": fresh}
+            connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+            detail = f"until {until.isoformat()}, then {'start fresh' if fresh else 'catch up'}"
+            note(connection, number, "paused", detail, now)
+            return True
+
+    def resume(self, number: int, fresh: bool, now: datetime) -> bool:
+        with self._database.write() as connection:
+            row = _locked(connection, number)
+            if row is None:
+                return False
+            if row.paused_until is not None:
+                _resume(connection, row, current_sequence(connection) if fresh else None, now)
+            return True
+
+    def end_pauses(self, now: datetime) -> int:
+        over = and_(subscription.c.paused_until <= now, subscription.c.state == SubscriptionState.ACTIVE)
+        with self._database.read() as connection:
+            if connection.execute(select(subscription.c.id).where(over).limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            rows = connection.execute(select(subscription).where(over).limit(BATCH).with_for_update()).all()
+            for row in rows:
+                start = _sequence_at(connection, row.paused_until) if row.paused_fresh else None
+                _resume(connection, row, start, now)
+            return len(rows)
+
+    def join(self, number: int, slug: str, cadence: str, now: datetime) -> bool:
+        with self._database.write() as connection:
+            mine = select(subscription.c.subscriber_id).where(subscription.c.id == number)
+            person = connection.execute(select(subscriber).where(subscriber.c.id.in_(mine)).with_for_update()).first()
+            if person is None or is_suppressed(connection, person.address_key):
+                return False
+            query = select(subscription).join(digest, digest.c.id == subscription.c.digest_id)
+            there = query.where(subscription.c.subscriber_id == person.id, digest.c.slug == slug)
+            row = connection.execute(there.with_for_update(of=subscription)).first()
+            source = "asked for on the page of their own preferences"
+            if row is None:
+                new = NewSubscription(
+                    address=person.address,
+                    address_key=person.address_key,
+                    digest=slug,
+                    active=True,
+                    consent_source=source,
+                )
+                join_one(connection, new, cadence, now)
+            elif row.state != SubscriptionState.ACTIVE:
+                activate(connection, row, source, now)
+            return True
+
+    def history(self, number: int) -> list[PersonEvent]:
+        query = select(subscription_event).where(subscription_event.c.subscription_id == number)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(subscription_event.c.id.desc()).limit(100))
+            return [PersonEvent(at=row.at, what=row.what, detail=row.detail) for row in rows]
+
+
+def _locked(connection: Connection, number: int) -> Row[Any] | None:
+    """An active subscription; nothing else has preferences."""
+    mine = and_(subscription.c.id == number, subscription.c.state == SubscriptionState.ACTIVE)
+    return connection.execute(select(subscription).where(mine).with_for_update()).first()
+
+
+def _choice(connection: Connection, row: Row[Any], wanted: Wanted) -> Choice:
+    stored = select(topic_set.c.choice).where(topic_set.c.id == row.topic_set_id)
+    old = Choice.parse(connection.execute(stored).scalar_one())
+    topics = None if wanted.topics is None else topic_numbers(connection, wanted.topics)
+    return change_choice(old, topics, current_sequence(connection))
+
+
+def _exclude_waiting(connection: Connection, number: int, reason: str, now: datetime) -> None:
+    """Its entries come in the next issue the reader gets."""
+    mine = and_(delivery.c.subscription_id == number, delivery.c.state.in_(WAITING))
+    put_cursors_back(connection, mine)
+    move(connection, mine, DeliveryState.EXCLUDED, reason, now)
+
+
+def _resume(connection: Connection, row: Row[Any], start: int | None, now: datetime) -> None:
+    values: dict[str, Any] = {"paused_until": None, "paused_fresh": False}
+    if start is not None:
+        values |= {"cursor": max(start, row.cursor), "rehearsed_cursor": max(start, row.rehearsed_cursor)}
+    connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+    note(connection, row.id, "resumed", "catch up" if start is None else f"start fresh after sequence {start}", now)
+
+
+def _sequence_at(connection: Connection, instant: datetime) -> int:
+    given = select(entry_topic.c.sequence).where(entry_topic.c.sequence.is_not(None))
+    until = given.where(entry_topic.c.mailable_at <= instant).order_by(entry_topic.c.sequence.desc()).limit(1)
+    return int(connection.execute(until).scalar() or 0)

@@ -1,0 +1,116 @@
+"""What readers choose for themselves, on the page that their mails lead to, and on the one to unsubscribe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from feed_publisher.domain.cadence import Clock, due_at, next_slot, parse_slot, parse_time
+from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.token import Claim, Purpose
+from feed_publisher.ports.people import PeopleStore, PreferenceStore, SubscriberView, Wanted
+from feed_publisher.services.edition import DigestRules
+
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""The end of a pause that lasts until its reader ends it."""
+
+LONGEST = timedelta(days=366)
+
+
+class Preferences:
+    """``read`` tells what a genuine token says; ``rules`` are those of each digest of the configuration."""
+
+    def __init__(
+        self,
+        store: PreferenceStore,
+        people: PeopleStore,
+        rules: Mapping[str, DigestRules],
+        read: Callable[[str], Claim | None],
+        is_zone: Callable[[str], bool],
+    ) -> None:
+        self._store = store
+        self._people = people
+        self._rules = rules
+        self._read = read
+        self._is_zone = is_zone
+
+    def person(self, token: str, purpose: Purpose = Purpose.PREFERENCES) -> list[SubscriberView]:
+        """All subscriptions of the token's owner; none for a token that is not genuine.
+
+        With the purpose to unsubscribe only the one it is for.
+        """
+        claim = self._read(token)
+        if claim is None or claim.purpose is not purpose:
+            return []
+        found = self._store.person(claim.subject)
+        return found if purpose is Purpose.PREFERENCES else [v for v in found if v.subscription == claim.subject]
+
+    def change(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
+        """``known``: the topics there are to choose from. Raises InputError naming the field."""
+        rules = self._rules[view.digest]
+        wanted = self._checked(rules, wanted, known)
+        moves: dict[int, datetime] = {}
+        if (wanted.zone, wanted.at) != (view.zone, view.at):
+            clock = rules.clock_of(wanted.zone, wanted.at)
+            for waiting in self._store.waiting(view.subscription):
+                slot = parse_slot(waiting.slot, rules.weekday)
+                if slot is not None:
+                    moves[waiting.delivery] = max(due_at(slot, clock), now)
+        return self._store.change(view.subscription, wanted, moves, now)
+
+    def reduce(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
+        """As ``change``, for whoever has only the link to unsubscribe: never more than before."""
+        rules = self._rules[view.digest]
+        order = [cadence.value for cadence in sorted(rules.cadences, key=lambda each: each.days)]
+        rarer = wanted.cadence in order and order.index(wanted.cadence) >= order.index(view.cadence)
+        had = set(known) if view.topics == ("*",) else set(view.topics)
+        fewer = (wanted.topics is None and view.topics == ("*",)) or set(wanted.topics or known) <= had
+        if not (rarer and fewer):
+            raise InputError("this page can only make it less", "cadence" if fewer else "topic")
+        return self.change(view, replace(wanted, zone=view.zone, at=view.at), known, now)
+
+    def _checked(self, rules: DigestRules, wanted: Wanted, known: Sequence[str]) -> Wanted:
+        if wanted.cadence not in rules.cadences:
+            raise InputError("choose how often it comes", "cadence")
+        if wanted.topics is not None and not set(wanted.topics) <= set(known):
+            raise InputError("one of these topics does not exist any more; please choose again", "topic")
+        if wanted.topics == ():
+            raise InputError("choose at least one topic, or everything", "topic")
+        if wanted.zone and not self._is_zone(wanted.zone):
+            raise InputError(f"“{wanted.zone[:60]}” is not a time zone; write one such as Europe/Berlin", "zone")
+        try:
+            at = parse_time(wanted.at).isoformat("minutes") if wanted.at else ""
+        except ValueError:
+            raise InputError("write the hour as 7 or 07:30", "hour") from None
+        return replace(wanted, at=at)
+
+    def pause(self, view: SubscriberView, days: int | None, fresh: bool, now: datetime) -> bool:
+        """For so many days, or (None) until the reader ends it."""
+        until = FOR_EVER if days is None else now + min(timedelta(days=max(1, days)), LONGEST)
+        return self._store.pause(view.subscription, until, fresh, now)
+
+    def resume(self, view: SubscriberView, fresh: bool, now: datetime) -> bool:
+        return self._store.resume(view.subscription, fresh, now)
+
+    def leave(self, view: SubscriberView, now: datetime) -> bool:
+        return self._people.leave(view.subscription, now)
+
+    def join(self, owner: SubscriberView, digest: str, now: datetime) -> bool:
+        """The same person gets another digest, or one they had left. Raises InputError for an unknown one."""
+        if digest not in self._rules:
+            raise InputError("there is no such newsletter (any more)", "digest")
+        return self._store.join(owner.subscription, digest, self._rules[digest].cadences[0].value, now)
+
+    def next_issue(self, view: SubscriberView, now: datetime) -> tuple[datetime, Clock] | None:
+        """When the next one is due for this reader's own clock; None while nothing comes."""
+        rules = self._rules.get(view.digest)
+        if rules is None or view.state != SubscriptionState.ACTIVE or view.cadence not in rules.cadences:
+            return None
+        cadence = next(each for each in rules.cadences if each == view.cadence)
+        clock = rules.clock_of(view.zone, view.at)
+        after = max(now, view.paused_until or now)
+        if after >= FOR_EVER:
+            return None
+        return due_at(next_slot(cadence, rules.weekday, clock, after), clock), clock
