@@ -177,8 +177,7 @@ class App:
 
     def issue_url(self, issue: Issue) -> str:
         """Its page in the archive; "" while it has none."""
-        public = self.archive.title(issue.digest) is not None
-        sent = self.archive.find(issue.digest, archive_name(issue.id, issue.issue_number)) if public else None
+        sent = self.archive.find(issue.digest, archive_name(issue.id, issue.issue_number))
         return wiring.feed_site(self.settings).issue_url(sent) if sent else ""
 
     def overview(self) -> Overview:
@@ -205,13 +204,13 @@ class App:
     def publisher(self) -> Publisher:
         from feed_publisher.adapters.files import PublicFolder
         from feed_publisher.compose.feedcheck import check_feed
-        from feed_publisher.compose.feeds import lay_out, maker, piece_of
+        from feed_publisher.compose.feeds import lay_out, piece_of, specimen
         from feed_publisher.compose.opml import render_opml
         from feed_publisher.services.feedmaking import FeedMaker
         from feed_publisher.services.publish import Publisher
 
         site, files = wiring.feed_site(self.settings), PublicFolder(self.folder / "public")
-        making = FeedMaker(self.feeds, site, piece_of, lay_out, check_feed, maker())
+        making = FeedMaker(self.feeds, site, piece_of, lay_out, check_feed, specimen())
         return Publisher(self.feeds, files, site, making, render_opml)
 
     def publish(self, every: bool = False, pages: int | None = None) -> PublishReport:
@@ -219,7 +218,7 @@ class App:
         now, current = self.clock(), self._is_current()
         if current:
             self._declare_feeds(now)
-        self.archive.enter(self.rehearsal, now)
+            self.archive.enter(self.rehearsal, now)
         return self.publisher.publish(now, every, pages, current)
 
     def _declare_feeds(self, now: datetime) -> None:
@@ -249,7 +248,7 @@ class App:
                 )
             raise
         if made:
-            self.publisher.publish_one(slug, self.clock())
+            self.publisher.publish_one(slug, self.clock(), self._is_current())
         return made
 
     def note_use(self, uses: Sequence[FeedUse]) -> None:

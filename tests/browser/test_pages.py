@@ -116,7 +116,7 @@ def test_from_the_front_page_to_leaving_again(browser: Browser, demo: Demo, scri
         )
         assert page.request.get(follow.get_by_role("link", name="Atom").get_attribute("href") or "").ok
 
-        follow.get_by_role("link", name="The Quay Letter").click()
+        follow.get_by_role("link", name="The Quay Letter", exact=True).click()
         page.get_by_label("Your mail address").fill(address)
         page.get_by_label("Every day").check()
         page.get_by_role("button", name="Subscribe").click()

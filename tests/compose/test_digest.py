@@ -23,7 +23,7 @@ from feed_publisher.compose.digest import (
     template_set,
 )
 from feed_publisher.compose.html import check_template, render
-from feed_publisher.compose.message import Personal, Sender, Skeleton, marker
+from feed_publisher.compose.message import Links, Personal, Sender, Skeleton, marker
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
@@ -218,15 +218,15 @@ def test_fifty_articles_are_less_than_100_kb(shipped):
 def test_a_mail_made_of_an_edition(shipped):
     made = edition(shipped, [line(1, title="Zoë’s tide")])
     url = "https://harbour.example/unsubscribe/" + "A" * 56
+    links = Links(unsubscribe=url, preferences="https://harbour.example/preferences/" + "B" * 56)
     raw = Skeleton(Sender(name="N", address="n@x.example"), made.subject, made.html, made.text, "en", NONCE).message(
-        Personal(
-            to="a@x.example", message_id="1@x.example", date=NOW, values={"unsubscribe_url": url}, unsubscribe_url=url
-        )
+        Personal(to="a@x.example", message_id="1@x.example", date=NOW, values=links.values, unsubscribe_url=url)
     )
     message = message_from_bytes(raw, policy=default)
     text, html = (part.get_payload(decode=True).decode() for part in message.iter_parts())
     assert message["Subject"] == "Zoë’s tide"
     assert text.count(url) == html.count(f'href="{url}"') == 2
+    assert text.count(links.preferences) == html.count(f'href="{links.preferences}"') == 1
     assert NONCE not in text + html
     assert "Zoë’s tide" in text
     assert "Zoë’s tide" in words(html)

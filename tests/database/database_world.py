@@ -255,6 +255,7 @@ def _edition(fingerprint: str, entries: tuple[tuple[int, int, str], ...]) -> Edi
         language="en",
         nonce="0" * 32,
         entries=entries,
+        shown=len(entries),
     )
 
 

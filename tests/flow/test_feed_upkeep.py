@@ -270,6 +270,25 @@ def test_a_running_program_does_not_undo_newer_settings(site: Site, caplog: pyte
         assert again.publish().written == []
 
 
+def test_what_an_outdated_program_has_written_is_made_again(site: Site) -> None:
+    text = (site.folder / "publisher.toml").read_text()
+    with site.open() as old:
+        old.publish()
+        (site.folder / "publisher.toml").write_text(text.replace('"Quay"', '"Pier"'))
+        with site.open() as new:
+            new.publish()
+        site.now += DAY
+        site.write("b.json", many(2))
+        site.pickup()
+        with site.open() as new:
+            new.feeds.all_dirty()
+        old.publish()
+        assert json.loads(site.feed("ships.json").read_text())["title"] == "Ships – Quay"
+    with site.open() as new:
+        new.publish()
+    assert json.loads(site.feed("ships.json").read_text())["title"] == "Ships – Pier"
+
+
 # --- what is too large, however few
 
 
@@ -307,7 +326,7 @@ def test_when_there_is_no_room_it_is_told(site: Site, monkeypatch: pytest.Monkey
     with site.browsing() as client:
         assert client.get("/feeds/birds+ships.atom").status_code == 200
         full = client.get("/feeds/birds+sea.atom")
-        assert (full.status_code, full.headers["Retry-After"]) == (503, "10")
+        assert (full.status_code, full.headers["Retry-After"]) == (503, "86400")
         assert client.get("/feeds/birds+ships.rss").status_code == 200
         assert client.get("/feeds/birds+none.atom").status_code == 404
     (notice,) = [notice for notice in site.notices() if "several topics" in notice]

@@ -137,6 +137,119 @@ def test_the_edition_most_readers_got_is_shown(site: Site) -> None:
     assert [item["title"] for item in items(site)] == ["Article 0003", "Article 0001, and 1 more"]
 
 
+def test_the_subject_is_that_of_what_is_shown(tmp_path: Path) -> None:
+    """The first reader is one of few who get an article that is withdrawn later."""
+    site = Site(tmp_path / "site").make()
+    site.write("1.txt", listing("Birds", [1]))
+    site.write("2.txt", listing("Ships", [2]))
+    site.pickup()
+    site.join("email,topics\nann@example.org,birds\nben@example.org,ships\ncat@example.org,ships\n")
+    with site.open() as app:
+        assert app.open_manual("weekly") is not None
+    site.deliver()
+    assert [item["title"] for item in items(site)] == ["Article 0002"]
+    site.change("Article 0001", (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+    assert [item["title"] for item in items(site)] == ["Article 0002"]
+
+
+def test_what_is_withdrawn_before_mailing_is_named_nowhere(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site").make()
+    site.write("1.txt", listing("Birds", [1]))
+    site.write("2.txt", listing("Ships", [2]))
+    site.pickup()
+    site.join("email,topics\nann@example.org,birds\nben@example.org,birds\ncat@example.org,ships\n")
+    with site.open() as app:
+        assert app.open_manual("weekly") is not None
+    site.change("Article 0001", (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+    site.deliver()
+    (item,) = items(site)
+    assert item["title"] == "Article 0002"
+    assert "Article 0001" not in json.dumps(item) + get(site, "/issues/weekly")
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ lead.title | upper }}", "{{ lead.title | truncate(9) }}", "{{ lead.summary }}"]
+)
+def test_no_subject_of_any_template_gives_a_withdrawn_article_away(tmp_path: Path, template: str) -> None:
+    site = Site(tmp_path / "site").make()
+    (site.folder / "templates" / "email").mkdir(parents=True)
+    (site.folder / "templates" / "email" / "subject.txt").write_text(template)
+    site.join(BOTH)
+    site.write("1.txt", listing("Ships", [1, 2]))
+    site.pickup()
+    site.send()
+    (before,) = items(site)
+    site.change("Article 0001", (EntryState.PUBLIC,), EntryState.WITHDRAWN)
+    (item,) = items(site)
+    assert item["title"] == "The Letter" != before["title"]
+    assert before["title"] not in get(site, "/issues/weekly")
+
+
+def test_an_issue_shows_what_stood_in_its_mail(site: Site) -> None:
+    site.configure(digest="maximum = 2")
+    site.now += DAY
+    site.write("2.txt", listing("Ships", [3, 4, 5]))
+    site.pickup()
+    issue = site.send()
+    assert issue is not None
+    page = get(site, f"/issues/weekly/rehearsal-{issue.id}")
+    assert "Article 0004" in page
+    assert "Article 0005" not in page
+    assert "1 more article was on the web only" in page
+    assert "Article 0005" not in json.dumps(items(site)[0])
+
+
+def test_what_counts_is_who_got_it(site: Site) -> None:
+    """One mail left; then the article was corrected for the others, and the issue cancelled."""
+    site.join("email\nx1@example.org\nx2@example.org\n")
+    site.write("2.txt", listing("Ships", [3]))
+    site.now += DAY
+    site.pickup()
+    with site.open() as app:
+        issue = app.open_manual("weekly")
+    assert issue is not None
+    site.sql("UPDATE delivery SET state = 'sent', attempted = 1 WHERE id = (SELECT max(id) FROM delivery)")
+    assert "Summary of number 3" in items(site)[0]["content_html"]
+    site.write("2.txt", listing("Ships", [3]).replace("Summary of number 3", "What number 3 says in truth"))
+    site.now += DAY
+    site.pickup()
+    with site.open() as app:
+        app.issuing().revise(app.all_rules(), site.now)
+        app.issues.cancel(issue.id, site.now)
+    assert "<del>Summary of number 3" in items(site)[0]["content_html"]
+
+
+def test_a_page_in_another_language_turns_only_the_articles(site: Site) -> None:
+    site.sql("UPDATE edition SET language = 'he'")
+    page = get(site, only_issue(site))
+    assert '<html lang="en" dir="ltr">' in page
+    assert '<h1 lang="he" dir="rtl">' in page
+
+
+def test_rehearsals_leave_the_archive_with_its_pages(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site").make()
+    site.join(BOTH)
+    for number in range(1, 56):
+        site.now += HOUR
+        site.write(f"{number}.txt", listing("Ships", [number]))
+        site.pickup()
+        site.send()
+    published(site)
+    page = site.feed("digests/weekly/1.json")
+    assert page.exists()
+    site.configure(site=RELAY)
+    with site.open() as old:
+        site.now += DAY * 400
+        old.publish()
+        assert not page.exists()
+        # A program that still rehearses, because it was started before, brings nothing back.
+        site.configure(site="")
+        with site.open() as rehearsing:
+            site.configure(site=RELAY)
+            rehearsing.publish()
+    assert items(site) == []
+
+
 def test_rehearsals_leave_the_archive_when_there_is_a_mail_server(site: Site) -> None:
     address = only_issue(site)
     assert len(items(site)) == 1

@@ -65,7 +65,7 @@ STAYING = {
         400,
     ),
     "too large": (FORM, ONE_CLICK + "&x=" + "y" * 20_000, 413),
-    "too many fields": (FORM, ONE_CLICK + "&a=b" * 50, 400),
+    "too many fields": (FORM, ONE_CLICK + "&a=b" * 400, 400),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feed_publisher.compose.packing import Packed
 from feed_publisher.domain.errors import FileError, InputError
-from feed_publisher.domain.model import FeedFormat, Problem
+from feed_publisher.domain.model import Problem
 from feed_publisher.ports.pickup import FoundFile
 
 MAX_NAME = 500
@@ -167,10 +167,10 @@ class PublicFolder:
         return found
 
     def tidy(self, before: datetime) -> None:
-        """Remove what a process that was killed has left there: a file half written, or only the compressed forms."""
-        for file in (self._folder / "feeds").rglob("*.*"):
+        """Remove the half written files that a process left there when it was killed."""
+        for file in (self._folder / "feeds").rglob(f"{_HALF}*.tmp"):
             try:
-                if _is_left_over(file) and os.stat(file).st_ctime < before.timestamp():
+                if os.stat(file).st_ctime < before.timestamp():
                     file.unlink()
             except OSError:
                 continue  # somebody else was faster
@@ -184,18 +184,12 @@ class PublicFolder:
             raise FileError(f"{target}: cannot be removed: {error.strerror}") from error
 
 
-_FORMATS = frozenset(FeedFormat)
-
-
-def _is_left_over(file: Path) -> bool:
-    if file.suffix in (".gz", ".br"):
-        document = file.with_suffix("")
-        return document.suffix.removeprefix(".") in _FORMATS and not document.exists()
-    return file.name.startswith(".") and file.suffix == ".tmp"
+_HALF = ".feed-publisher-"
+"""How the names of files begin that are just being written."""
 
 
 def _replace(target: Path, data: bytes, modified: datetime) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_HALF, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

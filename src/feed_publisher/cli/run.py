@@ -80,6 +80,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
     archived = app.publish()
     out.unpublished(archived.problems)
     published.written += archived.written
+    published.problems += archived.problems
     await app.tell_hubs()
     books = {issue.id: app.issues.books(issue.id) for issue in opened}
     for number, each in books.items():

@@ -116,7 +116,7 @@ async def _deliver(app: App, slug: str, as_of: datetime | None, plan: Plan, unfi
     out.say(f"issue {shown.id}: {many(shown.audience or 0, 'reader')} = {books_text(books)} ({balanced})")
     if books.get(DeliveryState.UNKNOWN):
         out.say(f"in doubt: may or may not have arrived; `issues resend {shown.id} --state unknown` mails those again")
-    out.unpublished(app.publish().problems)  # the issue is in the archive now
+    out.unpublished(app.publish(pages=0).problems)  # the issue is in the archive now
     if web := app.issue_url(shown):
         out.say(f"on the web: {web}")
     out.document(issue_json(app, shown))

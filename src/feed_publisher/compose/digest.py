@@ -149,6 +149,7 @@ def render_edition(
         language=language,
         nonce=nonce,
         entries=tuple((line.entry.number, line.entry.revision, line.topic.slug) for line in lines),
+        shown=len(shown),
     )
 
 

@@ -142,7 +142,7 @@ def render(document: FeedDocument, format: FeedFormat) -> bytes:
     return lay_out(document, format).whole
 
 
-def maker() -> str:
+def specimen() -> str:
     """Another whenever this module, feedgen or lxml would make another piece of an entry that has everything."""
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     file = Enclosure(url="https://a.example/b.mp3", type="audio/mpeg", length=1, title="b")

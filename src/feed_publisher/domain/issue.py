@@ -55,7 +55,7 @@ class Edition:
     """The content shared by all readers of an issue with the same entries and language.
 
     ``html`` and ``text`` hold markers made with ``nonce`` where personal links go; ``entries`` are (entry number,
-    revision number, slug of the topic that made it due).
+    revision number, slug of the topic that made it due). The first ``shown`` stand in it, the others are counted.
     """
 
     fingerprint: str
@@ -66,6 +66,7 @@ class Edition:
     language: str
     nonce: str
     entries: tuple[tuple[int, int, str], ...]
+    shown: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,10 @@ class Reader:
 
 
 Books = dict[DeliveryState, int]
+
+
+ARCHIVED_MOST = 200
+"""Entries that the page of an issue shows: as many as a mail may have."""
 
 
 def archive_name(id: int, number: int | None) -> str:
@@ -115,7 +120,8 @@ class SentEntry:
 class SentIssue:
     """An issue in the archive: the edition that most of its readers got. ``number`` is None for a rehearsal.
 
-    ``entries`` are in the order of the mail; those past the digest's maximum, which it only counted, come last.
+    ``entries`` are those that stood in the mail, of ``count`` with those it only counted. ``withdrawn``: one of all is,
+    by now.
     """
 
     id: int
@@ -126,6 +132,8 @@ class SentIssue:
     language: str
     sent_at: datetime
     entries: tuple[SentEntry, ...]
+    count: int
+    withdrawn: bool
 
     @property
     def name(self) -> str:
@@ -141,11 +149,15 @@ class SentIssue:
 
     @property
     def title(self) -> str:
-        """The subject, unless that repeats the title of an article withdrawn since."""
-        withdrawn = [sent.title for sent in self.entries if sent.withdrawn]
-        if not any(title in self.subject for title in withdrawn):
+        """The subject; something that gives nothing away once an article is withdrawn, which the subject may name."""
+        if self.subject and not self.withdrawn:
             return self.subject
-        return f"{self.digest_title}, {self.number}" if self.number else self.digest_title
+        return f"{self.digest_title}, issue {self.number}" if self.number else self.digest_title
+
+    @property
+    def more(self) -> int:
+        """How many entries it only counted."""
+        return self.count - len(self.entries)
 
     @property
     def updated(self) -> datetime:

@@ -97,7 +97,7 @@ WriteFiles = Callable[[dict[str, FeedFile]], list[FeedFile]]
 
 
 class FeedStore(Protocol):
-    """Which feeds are dirty and which bytes are out. ``made`` names what pieces are made with."""
+    """Which feeds are dirty and which bytes are out. ``recipe`` names what pieces are made with."""
 
     def dirty(self, slug: str | None = None) -> list[Feed]: ...
     def find(self, slugs: Sequence[str]) -> list[Feed]: ...
@@ -109,13 +109,13 @@ class FeedStore(Protocol):
         """Move what a live document has too many of into archive pages."""
         ...
 
-    def live(self, feed: Feed, made: str) -> Live: ...
+    def live(self, feed: Feed, recipe: str) -> Live: ...
     def dirty_pages(self, limit: int, feed: str | None = None, without: Collection[str] = ()) -> list[FeedPage]:
         """Of one feed, or of all but some."""
         ...
 
     def pages(self, slug: str, numbers: Sequence[int]) -> list[FeedPage]: ...
-    def of_page(self, page: FeedPage, limit: int, made: str) -> Content: ...
+    def of_page(self, page: FeedPage, limit: int, recipe: str) -> Content: ...
     def part(self, page: FeedPage) -> None:
         """Part a page that has grown too large; the parts are dirty."""
         ...
@@ -131,7 +131,7 @@ class FeedStore(Protocol):
     ) -> bool:
         """Let ``write`` replace these files under the feed's lock; False when newer ones are out already.
 
-        ``keep``: pieces by what they are made with. They are kept unless something in the feed has changed since.
+        ``keep``: pieces by their recipes. They are kept unless something in the feed has changed since.
         """
         ...
 
@@ -165,11 +165,15 @@ class FeedStore(Protocol):
         """Make a feed that somebody asks for, if there is what it would hold; whether it is there now."""
         ...
 
-    def depend_on(self, settings: str, made: Collection[str]) -> bool:
+    def depend_on(self, settings: str, recipes: Collection[str]) -> bool:
         """All feeds are dirty when what they take from the settings has changed since the last call; whether it has.
 
-        Then only pieces that are made in one of these ways stay.
+        Then only pieces of these recipes stay.
         """
+        ...
+
+    def forget_settings(self) -> None:
+        """The next call of ``depend_on`` finds them changed."""
         ...
 
 

@@ -96,8 +96,8 @@ class ArchiveStore(Protocol):
         """Of a digest that has an archive."""
         ...
 
-    def page(self, slug: str, before: int | None, limit: int) -> list[SentIssue]:
-        """Newest first, from the one after the issue with number ``before``."""
+    def page(self, slug: str, before: str, limit: int) -> list[SentIssue]:
+        """Newest first, from the one after the issue of the name ``before``, if any; each with its first entries."""
         ...
 
     def find(self, slug: str, name: str) -> SentIssue | None: ...

@@ -34,9 +34,9 @@ class FeedSite:
         """Changes when every feed does."""
         return "\n".join([self.title, self.base_url, self.language, str(self.full), self.logo, *self.hubs])
 
-    def made(self, full: bool, maker: str) -> str:
+    def recipe(self, full: bool, specimen: str) -> str:
         """Names what the pieces of entries in one form are made with: they stay while it does."""
-        parts = [self.base_url, self.language, str(full), maker]
+        parts = [self.base_url, self.language, str(full), specimen]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     @property

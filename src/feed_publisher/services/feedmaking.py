@@ -22,10 +22,11 @@ LARGEST = MAX_BYTES * 9 // 10
 
 @dataclass(slots=True)
 class Made:
-    """Bytes by path, and pieces worth keeping by what they are made with."""
+    """Bytes by path, and pieces worth keeping by their recipes. ``trouble``: why the other form is not there."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     keep: dict[str, Pieces] = field(default_factory=dict)
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class _Draft:
     files: dict[str, FeedLayout]
     is_known: bool
     fresh: Pieces
-    way: str
+    recipe: str
     count: int
 
     @property
@@ -45,19 +46,19 @@ class _Draft:
 
 @dataclass(slots=True)
 class FeedMaker:
-    """``maker`` names whatever renders pieces: those made by another are not used."""
+    """``specimen`` is a rendering of an entry that has everything: when it changes, no kept piece is used."""
 
     feeds: FeedStore
     site: FeedSite
     piece: RenderPiece
     render: RenderFeed
     check: Callable[[bytes, FeedFormat], None]
-    maker: str
+    specimen: str
 
     @property
-    def ways(self) -> list[str]:
-        """What pieces can be made with now."""
-        return [self.site.made(full, self.maker) for full in (True, False)]
+    def recipes(self) -> list[str]:
+        """By which pieces can be made now."""
+        return [self.site.recipe(full, self.specimen) for full in (True, False)]
 
     def live(self, feed: Feed) -> Made:
         """Entries that are too many, or too large together, go into the archive. Raises FeedError."""
@@ -71,23 +72,30 @@ class FeedMaker:
         while draft.count > 1 and draft.size > LARGEST:
             self.feeds.seal(feed, draft.count // 2)
             draft = self._live(feed)
-        made = Made(self._checked(draft), {draft.way: draft.fresh})
+        made = Made(self._checked(draft), {draft.recipe: draft.fresh})
         if feed.both_forms:
+            self._add_other_form(feed, made)
+        return made
+
+    def _add_other_form(self, feed: Feed, made: Made) -> None:
+        """It holds up the usual form in nothing: somebody only asked for it."""
+        try:
             other = self._live(feed, other_form=True)
             made.files |= self._checked(other)
-            made.keep[other.way] = other.fresh
-        return made
+            made.keep[other.recipe] = other.fresh
+        except FeedError as error:
+            made.trouble = str(error)
 
     def page(self, page: FeedPage) -> Made | None:
         """None when it has grown too large: then its parts are dirty and come in their turn. Raises FeedError."""
-        way = self.site.made(self.site.full, self.maker)
-        contents = self.feeds.of_page(page, PAGE_MOST + 1, way)
+        recipe = self.site.recipe(self.site.full, self.specimen)
+        contents = self.feeds.of_page(page, PAGE_MOST + 1, recipe)
         if len(contents) > PAGE_MOST:
             self.feeds.part(page)
             return None
         name = f"{page.feed.slug}/{page.number}"
         entries, fresh = self._rendered(contents, self.site.full, name)
-        draft = self._draft(name, page_document(page, entries, self.site), fresh, way, len(entries))
+        draft = self._draft(name, page_document(page, entries, self.site), fresh, recipe, len(entries))
         if draft.count > 1 and draft.size > LARGEST:
             self.feeds.part(page)
             return None
@@ -96,12 +104,12 @@ class FeedMaker:
     def _live(self, feed: Feed, other_form: bool = False) -> _Draft:
         """The live document in one form; an entry more than it may have stands for all others."""
         full = self.site.full != other_form
-        way = self.site.made(full, self.maker)
-        live = self.feeds.live(feed, way)
+        recipe = self.site.recipe(full, self.specimen)
+        live = self.feeds.live(feed, recipe)
         name = f"{feed.slug}.{self.site.other_form}" if other_form else feed.slug
         entries, fresh = self._rendered(live.contents, full, name)
         document = live_document(feed, entries, live.older, self.site, other_form)
-        return self._draft(name, document, fresh, way, len(entries) + live.overfull)
+        return self._draft(name, document, fresh, recipe, len(entries) + live.overfull)
 
     def _rendered(self, contents: Content, full: bool, name: str) -> tuple[list[FeedPiece | SentIssue], Pieces]:
         """Contents with entries rendered, and the pieces made now."""
@@ -120,12 +128,12 @@ class FeedMaker:
         except ValueError as error:
             raise FeedError(f"feeds/{name} cannot be written: {entry.key}: {error}") from error
 
-    def _draft(self, name: str, document: FeedDocument, fresh: Pieces, way: str, count: int) -> _Draft:
+    def _draft(self, name: str, document: FeedDocument, fresh: Pieces, recipe: str, count: int) -> _Draft:
         if len({item.id for item in document.items}) < len(document.items):
             raise FeedError(f"feeds/{name}: two entries have the same id")
         files = {path: self.render(document, format) for format, path in feed_paths(name).items()}
         is_known = not fresh and all(isinstance(item, FeedPiece) for item in document.items)
-        return _Draft(files, is_known, fresh, way, count)
+        return _Draft(files, is_known, fresh, recipe, count)
 
     def _checked(self, draft: _Draft) -> dict[str, bytes]:
         """The bytes of a document by path. Raises FeedError when any of them would not be valid.

@@ -63,10 +63,11 @@ class Publisher:
         """Write the dirty feeds (or every feed) and at most so many archive pages.
 
         One that would not validate keeps its last good files, and one that cannot be written holds up no other.
-        ``current``: this process has the settings that feeds are to be made with.
+        ``current``: this process has the settings that feeds are to be made with. What one without them has written
+        is made again by the next one that has.
         """
         report = PublishReport()
-        self.outline_due |= every or (current and self.feeds.depend_on(self.site.fingerprint, self.maker.ways))
+        self.outline_due |= every or (current and self.feeds.depend_on(self.site.fingerprint, self.maker.recipes))
         sweeping = self.swept is None or now - self.swept >= SWEEP_EVERY
         if sweeping:
             self.seen = None
@@ -84,15 +85,19 @@ class Publisher:
         if sweeping:
             with self._alone("feeds", report):
                 self._sweep(now)
+        if report.written and not current:
+            self.feeds.forget_settings()
         return report
 
-    def publish_one(self, slug: str, now: datetime) -> PublishReport:
+    def publish_one(self, slug: str, now: datetime, current: bool = True) -> PublishReport:
         """What is not out yet of a feed and its archive, at once: somebody is waiting for it."""
         report = PublishReport()
         for feed in self.feeds.dirty(slug) or self._missing(slug):
             self._publish(feed, report, now)
         for page in self.feeds.dirty_pages(PAGES, slug):
             self._publish_page(page, report, now)
+        if report.written and not current:
+            self.feeds.forget_settings()
         return report
 
     def _missing(self, slug: str) -> list[Feed]:
@@ -124,7 +129,11 @@ class Publisher:
             self.feeds.refuse(feed, str(error))
             report.problems.append(Problem(where=f"feeds/{feed.slug}", reason=str(error)))
             return False
-        return self._replace(feed, made, report, now)
+        is_new = self._replace(feed, made, report, now)
+        if made.trouble:
+            self.feeds.refuse(feed, made.trouble)
+            report.problems.append(Problem(where=f"feeds/{feed.slug}.{self.site.other_form}", reason=made.trouble))
+        return is_new
 
     # --- archive pages
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from feed_publisher import wiring
 from feed_publisher.compose.digest import authors_text
+from feed_publisher.compose.issue import issue_text
 from feed_publisher.compose.message import Links, readable
 from feed_publisher.domain.issue import SentEntry, SentIssue
 from feed_publisher.domain.language import direction
@@ -49,10 +50,9 @@ class ArchivePages:
         title = self._archive.title(slug)
         if title is None:
             return self._no_archive(request)
-        mark = self._archive.find(slug, before) if before else None
-        if before and mark is None:
+        if before and self._archive.find(slug, before) is None:
             return self._no_issue(request)
-        found = self._archive.page(slug, mark.id if mark else None, PER_PAGE + 1)
+        found = self._archive.page(slug, before, PER_PAGE + 1)
         path = f"/issues/{slug}"
         older = f"{self._pages.base}{path}?before={found[PER_PAGE - 1].name}" if len(found) > PER_PAGE else ""
         return self._pages.page(
@@ -63,6 +63,7 @@ class ArchivePages:
             follow=self._follow(request, slug, title),
             issues=[self._line(issue) for issue in found[:PER_PAGE]],
             older_url=older,
+            newest_url=f"{self._pages.base}{path}",
             first=not before,
         )
 
@@ -83,11 +84,11 @@ class ArchivePages:
             request,
             "issue",
             canonical_url=f"{self._pages.absolute}/issues/{found.digest}/{found.name}",
-            issue={**self._line(found), "sections": self._sections(found), "language": found.language},
+            issue={**self._line(found), "sections": self._sections(found), **self._spoken(found.language)},
+            more=found.more,
             digest=digest,
-            direction=direction(found.language),
             follow=self._follow(request, found.digest, found.digest_title),
-            mail_url="" if _withdrawn(found) else f"{archive}/{found.name}/mail",
+            mail_url="" if found.withdrawn else f"{archive}/{found.name}/mail",
         )
 
     async def mail(self, request: Request) -> Response:
@@ -97,7 +98,7 @@ class ArchivePages:
         found = self._find(request)
         if found is None:
             return self._no_issue(request)
-        if _withdrawn(found):
+        if found.withdrawn:
             message = "An article in it was withdrawn. The issue’s own page shows the others."
             return self._pages.error(request, 410, "This mail is no longer shown", message)
         mail = self._archive.mail(found.digest, found.name)
@@ -110,20 +111,19 @@ class ArchivePages:
     # --- what templates are shown
 
     def _find(self, request: Request) -> SentIssue | None:
-        """Only of a digest that has an archive."""
-        slug = request.path_params["slug"]
-        known = self._archive.title(slug) is not None
-        return self._archive.find(slug, request.path_params["name"]) if known else None
+        return self._archive.find(request.path_params["slug"], request.path_params["name"])
 
     def _line(self, issue: SentIssue) -> dict[str, Any]:
         shown = [sent for sent in issue.entries if not sent.withdrawn]
+        left_out = len(issue.entries) - len(shown)
         return {
+            **self._spoken(issue.language),
             "title": issue.title,
             "number": issue.number,
             "sent_at": issue.sent_at,
             "url": f"{self._pages.base}/issues/{issue.digest}/{issue.name}",
-            "description": " · ".join(sent.title for sent in shown[:5]),
-            "count": len(shown),
+            "description": issue_text(issue),
+            "count": issue.count - left_out,
         }
 
     def _sections(self, issue: SentIssue) -> list[dict[str, object]]:
@@ -138,7 +138,7 @@ class ArchivePages:
         ]
 
     def _entry(self, sent: SentEntry, language: str) -> dict[str, object]:
-        """``now`` holds what has been corrected since, "" elsewhere. Nothing is told of a withdrawn one."""
+        """``now`` holds what has been corrected since, None elsewhere. Nothing is told of a withdrawn one."""
         if sent.withdrawn:
             return {"withdrawn": True}
         entry = sent.entry
@@ -155,13 +155,17 @@ class ArchivePages:
         return {
             **was,
             "withdrawn": False,
-            "lang": entry.language if entry.language and entry.language != language else "",
-            "dir": direction(entry.language or language),
+            **self._spoken(entry.language),
             "url": entry.link or f"{self._pages.base}/entries/{entry.key}",
             "corrected": sent.corrected,
-            "corrected_at": entry.updated,
-            "now": {name: text if text != was[name] else "" for name, text in now.items()},
+            "now": {name: text if text != was[name] else None for name, text in now.items()},
         }
+
+    def _spoken(self, language: str | None) -> dict[str, str]:
+        """For ``parts.spoken``: the language, where it is not that of the page."""
+        usual = self._pages.app.settings.site.language
+        other = language if language and language != usual else ""
+        return {"lang": other, "dir": direction(other or usual)}
 
     def _subscribe_path(self, slug: str) -> str:
         """ "" for a digest that is no longer in the configuration."""
@@ -178,7 +182,3 @@ class ArchivePages:
 
     def _no_issue(self, request: Request) -> Response:
         return self._pages.error(request, 404, "No such issue", "Check the address, or look at the list of all issues.")
-
-
-def _withdrawn(issue: SentIssue) -> bool:
-    return any(sent.withdrawn for sent in issue.entries)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from feed_publisher.domain.archive import fits_together
-from feed_publisher.domain.errors import StorageError
+from feed_publisher.domain.errors import NoRoomError, StorageError
 from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
 from feed_publisher.web.feedcache import FeedCache, Headers, Stored
 from feed_publisher.web.feedcounts import FeedCounts
@@ -120,6 +120,8 @@ class FeedFront:
             return found
         try:
             made = await self._make(name["slug"], name["form"] or "")
+        except NoRoomError:
+            return _small(503, b"There is no room for another feed of several topics.\n", [(b"retry-after", b"86400")])
         except StorageError as error:
             log.error("%s: %s", path, error)
             made = None

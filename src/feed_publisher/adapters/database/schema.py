@@ -251,8 +251,8 @@ entry_topic = Table(
 entry_piece = Table(
     "entry_piece",
     metadata,
-    Column("entry_id", Id, ForeignKey("entry.id"), primary_key=True),
-    Column("made", String(32), primary_key=True),
+    Column("entry_id", Id, primary_key=True),  # no foreign key: it would lock the entry, after the feed
+    Column("recipe", String(32), primary_key=True),
     Column("data", LargeBinary, nullable=False),
 )
 
@@ -436,6 +436,7 @@ issue = Table(
     Column("ready_at", Utc),
     Column("finished_at", Utc),
     Column("sent_at", Utc),  # since when it stands in the archive
+    Column("settled", Boolean, nullable=False, server_default=false()),  # its editions' readers are those who got it
     Column("audience", Integer),
     Column("entries", Integer, nullable=False, default=0),
     Column("prepared_to", BigInteger, nullable=False, default=0),
@@ -464,6 +465,7 @@ edition = Table(
     Column("text", Text, nullable=False),
     Column("nonce", String(32), nullable=False),
     Column("readers", Integer, nullable=False, server_default="0"),
+    Column("shown", Integer),  # entries that stand in it; the others it only counts
     UniqueConstraint("issue_id", "fingerprint"),
 )
 

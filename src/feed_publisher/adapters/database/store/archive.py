@@ -10,18 +10,21 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, exists, func, literal, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
-from feed_publisher.adapters.database.schema import delivery, digest, edition, feed, feed_page, issue
+from feed_publisher.adapters.database.schema import delivery, digest, edition, feed, feed_file, feed_page, issue
 from feed_publisher.adapters.database.store.editions import main_edition
 from feed_publisher.adapters.database.store.making import lasting_id, put_feed
 from feed_publisher.adapters.database.store.members import lock_feeds, mark_issues_dirty
 from feed_publisher.adapters.database.store.sent import load_sent
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.issue import IssueState, SentIssue
+from feed_publisher.domain.issue import ARCHIVED_MOST, IssueState, SentIssue
 from feed_publisher.ports.issues import SentMail
 
 _NAME = re.compile(r"(rehearsal-)?([1-9][0-9]{0,8})")
 """The last part of an issue's address (domain.issue.archive_name)."""
+
+LISTED_ENTRIES = 5
+"""Entries of each issue in a list of issues."""
 
 _BEGUN = (IssueState.READY, IssueState.PAUSED, IssueState.FINISHED, IssueState.CANCELLED)
 
@@ -49,30 +52,35 @@ class SqlArchiveStore:
         with self._database.read() as connection:
             numbers = list(connection.execute(_waiting(rehearsal)).scalars())
             overtaken = [] if rehearsal else list(connection.execute(_rehearsals()).scalars())
-        if not numbers and not overtaken:
+            over = {number: _received(connection, number) for number in connection.execute(_over()).scalars()}
+        if not numbers and not overtaken and not over:
             return 0
         with self._database.write() as connection:
+            lock_feeds(connection)
+            for number, received in over.items():
+                _settle(connection, number, received)
             if overtaken:
                 _take_out(connection)
             at = literal(now, issue.c.sent_at.type)
             fresh = issue.c.id.in_(numbers) & issue.c.sent_at.is_(None)
             connection.execute(update(issue).where(fresh).values(sent_at=func.coalesce(issue.c.finished_at, at)))
-            mark_issues_dirty(connection, numbers)
+            mark_issues_dirty(connection, [*numbers, *over])
             return len(numbers)
 
     def title(self, slug: str) -> str | None:
         with self._database.read() as connection:
             return _titles(connection).get(slug)
 
-    def page(self, slug: str, before: int | None, limit: int) -> list[SentIssue]:
+    def page(self, slug: str, before: str, limit: int) -> list[SentIssue]:
         with self._database.read() as connection:
-            numbers = connection.execute(_newest(slug, before).limit(limit)).scalars().all()
-            return load_sent(connection, numbers)
+            mark = _number(connection, slug, before) if before else None
+            numbers = connection.execute(_newest(slug, mark).limit(limit)).scalars().all()
+            return load_sent(connection, numbers, LISTED_ENTRIES)
 
     def find(self, slug: str, name: str) -> SentIssue | None:
         with self._database.read() as connection:
             number = _number(connection, slug, name)
-            return None if number is None else load_sent(connection, [number])[0]
+            return None if number is None else load_sent(connection, [number], ARCHIVED_MOST)[0]
 
     def mail(self, slug: str, name: str) -> SentMail | None:
         with self._database.read() as connection:
@@ -117,24 +125,47 @@ def _waiting(rehearsal: bool) -> Select[Any]:
     return query if rehearsal else query.where(issue.c.rehearsal.is_(False))
 
 
+def _over() -> Select[Any]:
+    """Issues in the archive that are over since the last look: now it is known who got which edition."""
+    ended = issue.c.state.in_((IssueState.FINISHED, IssueState.CANCELLED))
+    return select(issue.c.id).where(issue.c.sent_at.is_not(None), issue.c.settled.is_(False), ended)
+
+
+def _received(connection: Connection, number: int) -> dict[int, int]:
+    """How many readers got each edition, as far as anybody can know."""
+    accepted = delivery.c.state.in_((DeliveryState.SENT, DeliveryState.UNKNOWN))
+    mine = select(delivery.c.edition_id, func.count().label("readers")).where(delivery.c.issue_id == number, accepted)
+    return {row.edition_id: row.readers for row in connection.execute(mine.group_by(delivery.c.edition_id))}
+
+
+def _settle(connection: Connection, number: int, received: dict[int, int]) -> None:
+    connection.execute(update(edition).where(edition.c.issue_id == number).values(readers=0))
+    for edition_id, readers in received.items():
+        connection.execute(update(edition).where(edition.c.id == edition_id).values(readers=readers))
+    connection.execute(update(issue).where(issue.c.id == number).values(settled=True))
+
+
 def _rehearsals() -> Select[Any]:
     return select(issue.c.id).where(issue.c.sent_at.is_not(None), issue.c.rehearsal.is_(True))
 
 
 def _take_out(connection: Connection) -> None:
     """Rehearsals, once there is a mail server. Their archive pages go, too: the next sweep removes the files."""
-    lock_feeds(connection)
     with_some = select(issue.c.digest_id).where(issue.c.sent_at.is_not(None), issue.c.rehearsal.is_(True))
     of_digest = feed.c.digest_id.in_(with_some)
     feeds = connection.execute(select(feed.c.id).where(of_digest)).scalars().all()
-    connection.execute(update(issue).where(issue.c.rehearsal.is_(True)).values(sent_at=None))
+    public = issue.c.rehearsal.is_(True) & issue.c.sent_at.is_not(None)
+    connection.execute(update(issue).where(public).values(sent_at=None))
     connection.execute(delete(feed_page).where(feed_page.c.feed_id.in_(feeds)))
+    pages = feed_file.c.feed_id.in_(feeds) & feed_file.c.path.like("feeds/digests/%/%")
+    connection.execute(delete(feed_file).where(pages))
     changed = update(feed).where(feed.c.id.in_(feeds))
     connection.execute(changed.values(dirty=True, version=feed.c.version + 1))
 
 
 def _newest(slug: str, before: int | None = None) -> Select[Any]:
-    mine = select(issue.c.id).where(issue.c.digest_id.in_(_numbers([slug])), issue.c.sent_at.is_not(None))
+    public = exists().where(feed.c.digest_id == issue.c.digest_id, feed.c.kind == FeedKind.DIGEST)
+    mine = select(issue.c.id).where(issue.c.digest_id.in_(_numbers([slug])), issue.c.sent_at.is_not(None), public)
     ordered = mine.order_by(issue.c.sent_at.desc(), issue.c.id.desc())
     if before is None:
         return ordered

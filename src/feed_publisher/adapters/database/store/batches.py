@@ -37,7 +37,8 @@ def add_batch(connection: Connection, opened: Issue, batch: Batch, now: datetime
         if new.fingerprint in wanted
     }
     _insert(connection, opened, deliveries, editions, now)
-    for number, count in Counter(editions[new.edition] for new in deliveries).items():
+    due = [new for new in deliveries if new.state is DeliveryState.QUEUED]
+    for number, count in Counter(editions[new.edition] for new in due).items():
         count_readers(connection, number, count)
     moved = [new.subscription for new in deliveries if new.state is not DeliveryState.EXPIRED] + idle
     _move_cursors(connection, opened, moved)

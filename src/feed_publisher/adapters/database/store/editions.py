@@ -28,6 +28,7 @@ def store_edition(connection: Connection, issue_id: int, new: Edition, templates
         "html": new.html,
         "text": new.text,
         "nonce": new.nonce,
+        "shown": new.shown,
     }
     number = int(connection.execute(edition.insert().returning(edition.c.id), values).scalar_one())
     topics = {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
@@ -46,7 +47,7 @@ def count_readers(connection: Connection, number: int, more: int) -> None:
 
 
 def main_edition(issue_id: Any) -> Any:
-    """The number of the edition that most readers of an issue get."""
+    """The number of the edition that most readers of an issue get, or got."""
     each = edition.alias("each")
     mine = select(each.c.id).where(each.c.issue_id == issue_id)
     return mine.order_by(each.c.readers.desc(), each.c.id).limit(1).scalar_subquery()

@@ -26,7 +26,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.absorb import absorb
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing
-from feed_publisher.adapters.database.store.members import mark_dirty
+from feed_publisher.adapters.database.store.members import lock_feeds, mark_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sequence import make_mailable
 from feed_publisher.domain.errors import InputError, NotFoundError
@@ -125,6 +125,7 @@ class SqlEntryStore:
             if not connection.execute(select(entry.c.id).where(due).limit(1)).first():
                 return []
         with self._database.write() as connection:
+            _lock_first(connection)
             rows = connection.execute(
                 select(entry.c.id, entry.c.feed_only).where(due).order_by(entry.c.published).with_for_update()
             ).all()
@@ -180,6 +181,7 @@ class SqlEntryStore:
     ) -> Entry:
         """Move one entry to another state, with its feeds and its place in the sequence, or InputError."""
         with self._database.write() as connection:
+            _lock_first(connection)
             row = connection.execute(select(entry).where(entry.c.id == number).with_for_update()).one()
             if row.state not in allowed:
                 raise InputError(f"this entry is {row.state}; that needs one that is {' or '.join(allowed)}", row.key)
@@ -222,6 +224,12 @@ class SqlEntryStore:
 
 
 Recalled = tuple[dict[Key, Known], list[Listed]]
+
+
+def _lock_first(connection: Connection) -> None:
+    """What pickup locks before it comes to entries, in its order: otherwise the two may wait for each other."""
+    lock_site(connection)
+    lock_feeds(connection)
 
 
 def recall(connection: Connection, keys: Collection[Key], source_id: int, document: str | None) -> Recalled:

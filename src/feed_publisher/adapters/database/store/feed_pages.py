@@ -13,7 +13,7 @@ from feed_publisher.adapters.database.store.members import Place, above, after, 
 from feed_publisher.adapters.database.store.pieces import load_pieces
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.adapters.database.store.sent import load_sent
-from feed_publisher.domain.archive import FeedKind
+from feed_publisher.domain.archive import LIVE_MOST, FeedKind
 from feed_publisher.ports.feeds import Content, FeedPage
 
 _NEWEST = (
@@ -83,13 +83,13 @@ def clean_page(connection: Connection, page: FeedPage) -> None:
 
 
 def contents(
-    connection: Connection, kind: FeedKind, ordered: Select[Any], values: dict[str, Any], made: str
+    connection: Connection, kind: FeedKind, ordered: Select[Any], values: dict[str, Any], recipe: str
 ) -> Content:
     """The entries or issues at these places, newest first; of entries their pieces, where they are kept."""
     numbers = [row.entry_id for row in connection.execute(ordered, values)]
     if kind is FeedKind.DIGEST:
-        return load_sent(connection, numbers)
-    pieces = load_pieces(connection, made, numbers)
+        return load_sent(connection, numbers, LIVE_MOST)
+    pieces = load_pieces(connection, recipe, numbers)
     missing = [number for number in numbers if number not in pieces]
     rendered_now = entry_rows().where(entry.c.id.in_(missing))
     found = {each.number: each for each in load_entries(connection, rendered_now)} if missing else {}

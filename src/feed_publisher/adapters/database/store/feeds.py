@@ -53,11 +53,11 @@ _PAGE = "page "
 _LISTED = (FeedKind.ALL, FeedKind.TOPIC, FeedKind.NAMED, FeedKind.DIGEST)
 
 # Statements that every publishing of a feed needs are put together once: that takes longer than running them.
-_MADE = (
+_CLEAN = (
     update(feed_table)
     .where(feed_table.c.id == bindparam("number"))
     .values(
-        dirty=feed_table.c.version != bindparam("made"),
+        dirty=feed_table.c.version != bindparam("version_read"),
         problem=case((feed_table.c.problem.startswith(_PAGE), feed_table.c.problem), else_=""),
     )
 )
@@ -92,11 +92,11 @@ class SqlFeedStore:
 
     # --- what is in them
 
-    def live(self, feed: Feed, made: str) -> Live:
+    def live(self, feed: Feed, recipe: str) -> Live:
         with self._database.read() as connection:
             newest = newest_page(connection, feed.id)
             query, values = _live_query(feed.kind, newest is None), of_feed(feed_row(connection, feed.id))
-            entries = contents(connection, feed.kind, query, values | after(place_of(newest)), made)
+            entries = contents(connection, feed.kind, query, values | after(place_of(newest)), recipe)
             older = newest.number if newest else 0
             return Live(contents=entries[:LIVE_MOST], older=older, overfull=len(entries) > LIVE_MOST)
 
@@ -137,10 +137,10 @@ class SqlFeedStore:
                 for row in connection.execute(ordered)
             ]
 
-    def of_page(self, page: FeedPage, limit: int, made: str) -> Content:
+    def of_page(self, page: FeedPage, limit: int, recipe: str) -> Content:
         with self._database.read() as connection:
             query, values = range_of(connection, page)
-            return contents(connection, page.feed.kind, newest_first(query).limit(limit), values, made)
+            return contents(connection, page.feed.kind, newest_first(query).limit(limit), values, recipe)
 
     def part(self, page: FeedPage) -> None:
         with self._database.write() as connection:
@@ -198,14 +198,14 @@ class SqlFeedStore:
             if written:
                 _forget_other_forms(connection, feed, paths)
             if locked.version == feed.version:
-                for made, pieces in keep.items():
-                    store_pieces(connection, made, pieces)
-            connection.execute(_MADE, {"number": feed.id, "made": feed.version})
+                for recipe, pieces in keep.items():
+                    store_pieces(connection, recipe, pieces)
+            connection.execute(_CLEAN, {"number": feed.id, "version_read": feed.version})
             return True
 
     def clean(self, feed: Feed) -> None:
         with self._database.write() as connection:
-            connection.execute(_MADE, {"number": feed.id, "made": feed.version})
+            connection.execute(_CLEAN, {"number": feed.id, "version_read": feed.version})
 
     def refuse(self, feed: Feed, problem: str, page: FeedPage | None = None) -> None:
         """The document would not be valid: keep the last good files and say why."""
@@ -276,7 +276,7 @@ class SqlFeedStore:
         with self._database.write() as connection:
             mark_all_dirty(connection)
 
-    def depend_on(self, settings: str, made: Collection[str]) -> bool:
+    def depend_on(self, settings: str, recipes: Collection[str]) -> bool:
         known = select(fact.c.value).where(fact.c.name == FEED_SETTINGS)
         with self._database.read() as connection:
             if connection.execute(known).scalar() == settings:
@@ -287,8 +287,12 @@ class SqlFeedStore:
             if connection.execute(update(fact).where(other).values(value=settings)).rowcount == 0:
                 return False
             mark_all_dirty(connection)
-            drop_other_pieces(connection, made)
+            drop_other_pieces(connection, recipes)
             return True
+
+    def forget_settings(self) -> None:
+        with self._database.write() as connection:
+            connection.execute(delete(fact).where(fact.c.name == FEED_SETTINGS))
 
 
 def _of_page(page: FeedPage) -> str:
@@ -325,13 +329,13 @@ def _forget_other_forms(connection: Connection, feed: Feed, paths: Sequence[str]
 _REPLACED = (
     update(feed_file)
     .where(feed_file.c.path == bindparam("at"))
-    .values(version=bindparam("made"), etag=bindparam("hash"), last_modified=bindparam("modified"))
+    .values(version=bindparam("version_read"), etag=bindparam("hash"), last_modified=bindparam("modified"))
 )
 
 
 def _store_files(connection: Connection, feed: Feed, files: Sequence[FeedFile], out: Mapping[str, FeedFile]) -> None:
     known = [
-        {"at": file.path, "made": feed.version, "hash": file.etag, "modified": file.last_modified}
+        {"at": file.path, "version_read": feed.version, "hash": file.etag, "modified": file.last_modified}
         for file in files
         if file.path in out
     ]

@@ -25,18 +25,18 @@ _LEVEL = 1
 
 
 _THESE = select(entry_piece.c.entry_id, entry_piece.c.data).where(
-    entry_piece.c.entry_id.in_(bindparam("entries", expanding=True)), entry_piece.c.made == bindparam("way")
+    entry_piece.c.entry_id.in_(bindparam("entries", expanding=True)), entry_piece.c.recipe == bindparam("by")
 )
 
 
-def load_pieces(connection: Connection, made: str, entries: Sequence[int]) -> dict[int, FeedPiece]:
-    """Those there are, by the number of the entry; ``made`` names what they were made with."""
-    rows = connection.execute(_THESE, {"entries": list(entries), "way": made})
+def load_pieces(connection: Connection, recipe: str, entries: Sequence[int]) -> dict[int, FeedPiece]:
+    """Those there are, by the number of the entry; ``recipe`` names what they are made with."""
+    rows = connection.execute(_THESE, {"entries": list(entries), "by": recipe})
     return {number: _unpacked(data) for number, data in rows}
 
 
-def store_pieces(connection: Connection, made: str, pieces: Mapping[int, FeedPiece]) -> None:
-    rows = [{"entry_id": number, "made": made, "data": _packed(piece)} for number, piece in pieces.items()]
+def store_pieces(connection: Connection, recipe: str, pieces: Mapping[int, FeedPiece]) -> None:
+    rows = [{"entry_id": number, "recipe": recipe, "data": _packed(piece)} for number, piece in pieces.items()]
     insert_missing(connection, entry_piece, rows)
 
 
@@ -49,9 +49,9 @@ def drop_pieces(connection: Connection, entries: Sequence[int] | Any) -> None:
         connection.execute(delete(entry_piece).where(entry_piece.c.entry_id.in_(chunk)))
 
 
-def drop_other_pieces(connection: Connection, made: Collection[str]) -> None:
-    """Those made with something else."""
-    connection.execute(delete(entry_piece).where(entry_piece.c.made.not_in(made)))
+def drop_other_pieces(connection: Connection, recipes: Collection[str]) -> None:
+    """Those of other recipes."""
+    connection.execute(delete(entry_piece).where(entry_piece.c.recipe.not_in(recipes)))
 
 
 def _packed(piece: FeedPiece) -> bytes:

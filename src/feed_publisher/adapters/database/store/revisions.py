@@ -18,7 +18,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.editions import count_readers, main_edition, store_edition
-from feed_publisher.adapters.database.store.members import mark_issues_dirty
+from feed_publisher.adapters.database.store.members import lock_feeds, mark_issues_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, IssueState
@@ -82,18 +82,25 @@ def replace_edition(
     connection: Connection, stale: StaleEdition, renewed: Edition | None, templates: Mapping[str, str], now: datetime
 ) -> int:
     """Repoint deliveries never attempted to the renewed edition; without one exclude them. How many moved."""
+    lock_feeds(connection)
     mine = and_(delivery.c.issue_id == stale.issue, delivery.c.edition_id == stale.id, _NOT_LEFT)
     if renewed is None:
         put_cursors_back(connection, mine)
         values = {"state": DeliveryState.EXCLUDED, "reason": "withdrawn", "changed_at": now}
         excluded = connection.execute(update(delivery).where(mine).values(values)).rowcount
         count_readers(connection, stale.id, -excluded)
+        _name(connection, stale.issue)
         return int(excluded)
     number = store_edition(connection, stale.issue, renewed, templates)
     moved = connection.execute(update(delivery).where(mine).values(edition_id=number)).rowcount
     count_readers(connection, stale.id, -moved)
     count_readers(connection, number, moved)
-    largest = select(edition.c.subject).where(edition.c.id == main_edition(stale.issue)).scalar_subquery()
-    connection.execute(update(issue).where(issue.c.id == stale.issue).values(subject=largest))
-    mark_issues_dirty(connection, [stale.issue])
+    _name(connection, stale.issue)
     return int(moved)
+
+
+def _name(connection: Connection, number: int) -> None:
+    """An issue is called by the subject that most of its readers see."""
+    largest = select(edition.c.subject).where(edition.c.id == main_edition(number)).scalar_subquery()
+    connection.execute(update(issue).where(issue.c.id == number).values(subject=largest))
+    mark_issues_dirty(connection, [number])

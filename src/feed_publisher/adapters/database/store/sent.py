@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from feed_publisher.adapters.database.schema import (
     digest,
@@ -20,44 +21,53 @@ from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.editions import main_edition
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
 from feed_publisher.domain.issue import SentEntry, SentIssue
-from feed_publisher.domain.model import Entry, TopicRef
+from feed_publisher.domain.model import Entry, EntryState, TopicRef
 
 
-def load_sent(connection: Connection, numbers: Sequence[int]) -> list[SentIssue]:
-    """These issues, in this order."""
-    title = select(feed.c.title).where(feed.c.digest_id == digest.c.id).scalar_subquery()
+def load_sent(connection: Connection, numbers: Sequence[int], most: int) -> list[SentIssue]:
+    """These issues, in this order, each with its first ``most`` entries."""
+    title = select(feed.c.title).where(feed.c.digest_id == digest.c.id).limit(1).scalar_subquery()
     query = select(issue, digest.c.slug, title.label("title"), main_edition(issue.c.id).label("edition_id"))
     rows = connection.execute(query.join(digest).where(issue.c.id.in_(numbers))).all()
-    languages = _languages(connection, [row.edition_id for row in rows])
-    entries = _entries(connection, [row.edition_id for row in rows])
+    shown = [row.edition_id for row in rows]
+    editions = {row.id: row for row in connection.execute(_about(shown))}
+    entries = _entries(connection, shown, most)
     found = {
         row.id: SentIssue(
             id=row.id,
             digest=row.slug,
             digest_title=row.title or row.slug,
             number=row.issue_number,
-            subject=row.subject,
-            language=languages[row.edition_id],
+            subject=editions[row.edition_id].subject.strip(),
+            language=editions[row.edition_id].language,
             sent_at=row.sent_at,
             entries=tuple(entries.get(row.edition_id, ())),
+            count=editions[row.edition_id].entries,
+            withdrawn=bool(editions[row.edition_id].withdrawn),
         )
         for row in rows
     }
     return [found[number] for number in numbers]
 
 
-def _languages(connection: Connection, editions: Sequence[int]) -> dict[int, str]:
-    query = select(edition.c.id, edition.c.language).where(edition.c.id.in_(editions))
-    return {row.id: row.language for row in connection.execute(query)}
+def _about(editions: Sequence[int]) -> Select[Any]:
+    """What is known of whole editions."""
+    mine = edition_entry.c.edition_id == edition.c.id
+    count = select(func.count()).where(mine).correlate(edition).scalar_subquery().label("entries")
+    gone = exists().where(mine, entry.c.id == edition_entry.c.entry_id, entry.c.state != EntryState.PUBLIC)
+    about = select(edition.c.id, edition.c.subject, edition.c.language, count, gone.label("withdrawn"))
+    return about.where(edition.c.id.in_(editions))
 
 
-def _entries(connection: Connection, editions: Sequence[int]) -> dict[int, list[SentEntry]]:
+def _entries(connection: Connection, editions: Sequence[int], most: int) -> dict[int, list[SentEntry]]:
     sent = (
         select(edition_entry, entry_revision.c.title, entry_revision.c.authors, entry_revision.c.summary)
         .add_columns(topic.c.slug, topic.c.title.label("topic_title"))
         .join(entry_revision, entry_revision.c.id == edition_entry.c.revision_id)
         .join(topic, topic.c.id == edition_entry.c.topic_id)
-        .where(edition_entry.c.edition_id.in_(editions))
+        .join(edition, edition.c.id == edition_entry.c.edition_id)
+        .where(edition_entry.c.edition_id.in_(editions), edition_entry.c.place < most)
+        .where(edition_entry.c.place < func.coalesce(edition.c.shown, most))
         .order_by(edition_entry.c.edition_id, edition_entry.c.place)
     )
     rows = connection.execute(sent).all()

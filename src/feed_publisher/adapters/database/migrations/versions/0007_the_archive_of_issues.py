@@ -13,8 +13,10 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.add_column("issue", sa.Column("sent_at", Utc(), nullable=True))
+    op.add_column("issue", sa.Column("settled", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index("ix_issue_digest_id_sent_at", "issue", ["digest_id", "sent_at", "id"], unique=False)
     op.add_column("edition", sa.Column("readers", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("edition", sa.Column("shown", sa.Integer(), nullable=True))
     op.execute(
         "UPDATE edition SET readers = (SELECT count(*) FROM delivery"
         " WHERE delivery.issue_id = edition.issue_id AND delivery.edition_id = edition.id)"

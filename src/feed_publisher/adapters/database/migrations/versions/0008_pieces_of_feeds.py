@@ -11,11 +11,10 @@ def upgrade() -> None:
     id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "entry_piece",
-        sa.Column("entry_id", id, nullable=False),
-        sa.Column("made", sa.String(length=32), nullable=False),
+        sa.Column("entry_id", id, autoincrement=False, nullable=False),
+        sa.Column("recipe", sa.String(length=32), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_entry_piece_entry_id_entry")),
-        sa.PrimaryKeyConstraint("entry_id", "made", name=op.f("pk_entry_piece")),
+        sa.PrimaryKeyConstraint("entry_id", "recipe", name=op.f("pk_entry_piece")),
     )
 
 
