@@ -112,6 +112,15 @@ def test_a_correction_is_marked_beside_what_was_sent(site: Site) -> None:
     assert item["date_modified"] > before["date_modified"]
 
 
+def test_no_two_issues_have_the_same_date_of_change(site: Site) -> None:
+    """They enter the archive at the same moment."""
+    site.write("2.txt", listing("Ships", [3]))
+    site.pickup()
+    site.send()
+    changed = [item["date_modified"] for item in items(site)]
+    assert len(set(changed)) == len(changed) == 2
+
+
 def test_of_a_withdrawn_article_nothing_is_left(site: Site) -> None:
     get(site, f"{only_issue(site)}/mail")
     site.change("Article 0001", (EntryState.PUBLIC,), EntryState.WITHDRAWN)

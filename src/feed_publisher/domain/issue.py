@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from feed_publisher.domain.delivery import DeliveryState
@@ -161,6 +161,6 @@ class SentIssue:
 
     @property
     def updated(self) -> datetime:
-        """Corrections count, as they do for an entry."""
+        """Corrections count, as they do for an entry. No two issues have the same, though they share an article."""
         corrected = [sent.entry.updated for sent in self.entries if sent.corrected and not sent.withdrawn]
-        return max([self.sent_at, *corrected])
+        return max([self.sent_at, *corrected]) + timedelta(microseconds=self.id % 1_000_000)
