@@ -121,7 +121,7 @@ def test_only_the_request_that_was_answered_is_done(world: World) -> None:
     world.people.ask(anna(), "weekly", NOW)
     (first,) = claim(world, NOW)
     world.people.ask(anna(), "weekly", NOW + DAY)
-    world.letters.done(first)
+    world.letters.done(first, True)
     assert [letter.request for letter in claim(world, NOW + DAY)] == [2]
 
 
@@ -129,7 +129,7 @@ def test_asking_is_due_a_letter_at_most_once_a_day(world: World) -> None:
     world.people.ask(anna(), "weekly", NOW)
     (letter,) = claim(world, NOW)
     assert (letter.kind, letter.address, letter.digest, letter.request) == ("confirm", "Anna@x.example", "weekly", 1)
-    world.letters.done(letter)
+    world.letters.done(letter, True)
     assert claim(world, NOW + DAY) == []
     for later in (timedelta(0), HOUR, DAY - timedelta(seconds=1)):
         world.people.ask(anna(), "weekly", NOW + later)

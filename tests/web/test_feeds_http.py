@@ -13,8 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 from web_site import ELSEWHERE, Site, opened
 
-from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import FeedFront
+from feed_publisher.web.limits import Limits
 from feed_publisher.web.site import build
 
 ADDRESS = "/feeds/harbour-towns.atom"
@@ -217,7 +217,7 @@ def test_an_archive_page_may_be_kept_for_a_day(site: Site) -> None:
 
 def test_a_reader_may_subscribe_and_is_then_told_to_wait(shared: Site) -> None:
     now = [0.0]
-    front = FeedFront(shared.folder / "public", "", shared.asgi, limits=FeedLimits(lambda: now[0]))
+    front = FeedFront(shared.folder / "public", "", shared.asgi, limits=Limits(lambda: now[0]))
 
     def ask(asker: str = "192.0.2.7 Reader", **asked: bytes) -> tuple[int, dict[bytes, bytes]]:
         status, headers, _ = front.answer(

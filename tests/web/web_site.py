@@ -22,8 +22,8 @@ from feed_publisher.domain.token import Purpose, make_token
 from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.services.subscribe import REQUEST_BITS
-from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi
+from feed_publisher.web.limits import Limits
 from feed_publisher.web.site import build
 
 BASE = "http://127.0.0.1:8000"
@@ -76,7 +76,7 @@ class Site:
         self.folder = folder
         self.clock = Clock()
         self.app = App(folder, clock=self.clock)
-        self.asgi: Asgi = build(self.app, FeedLimits(time.monotonic, burst=1_000_000))
+        self.asgi: Asgi = build(self.app, Limits(time.monotonic, burst=1_000_000))
 
     def client(self, at: tuple[str, int] = HERE, base_url: str = BASE, careful: bool = True) -> TestClient:
         """A visitor without cookies or redirects; ``careful`` raises what the pages raise."""

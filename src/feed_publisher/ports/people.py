@@ -56,7 +56,7 @@ class SubscriberView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A mail to one person that belongs to no issue. ``kind``: confirm, or link (already subscribed)."""
+    """A mail to one person that belongs to no issue. ``kind``: confirm, reminder, or link (already subscribed)."""
 
     subscription: int
     request: int
@@ -132,7 +132,8 @@ class LetterStore(Protocol):
     """Letters that wait."""
 
     def claim(self, digests: Collection[str], limit: int, now: datetime) -> list[Letter]: ...
-    def done(self, letter: Letter) -> None: ...
+    def done(self, letter: Letter, accepted: bool) -> None: ...
+    def forget(self, now: datetime) -> int: ...
     def later(self, letter: Letter, due_at: datetime) -> None: ...
 
 

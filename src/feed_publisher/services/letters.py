@@ -21,7 +21,11 @@ from feed_publisher.services.subscribe import Subscribe
 
 BATCH = 100
 RETRY = timedelta(minutes=1)
-SUBJECTS = {"confirm": "Please confirm: {title}", "link": "You already get {title}"}
+SUBJECTS = {
+    "confirm": "Please confirm: {title}",
+    "reminder": "Still want it? Please confirm: {title}",
+    "link": "You already get {title}",
+}
 
 
 class Letters:
@@ -43,6 +47,7 @@ class Letters:
 
     async def send(self, mailer: Mailer, now: datetime) -> int:
         """How many the relay accepted. Raises MailError when it cannot be used, TemplateError after the others."""
+        await asyncio.to_thread(self._store.forget, now)
         claimed = await asyncio.to_thread(self._store.claim, tuple(self._digests), BATCH, now)
         letters = {letter.subscription: letter for letter in claimed}
         waiting, trouble = self._composed(claimed, now)
@@ -80,7 +85,7 @@ class Letters:
         if judged.state in (DeliveryState.QUEUED, DeliveryState.DEFERRED):
             self._store.later(letter, judged.due_at or now + RETRY)
         else:
-            self._store.done(letter)
+            self._store.done(letter, judged.state is DeliveryState.SENT)
 
     def compose(self, letter: Letter, now: datetime) -> Outgoing:
         """Nothing in it comes from the visitor but the address it goes to."""

@@ -161,7 +161,7 @@ class Subscribe:
     def letter_links(self, letter: Letter) -> dict[str, str]:
         """The links of a letter by their names in templates: to confirm, or (already subscribed) to what one gets."""
         key_id, key = self.current_key
-        if letter.kind == "confirm":
+        if letter.kind in ("confirm", "reminder"):
             subject = (letter.subscription << REQUEST_BITS) + letter.request
             return {"confirm_url": f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"}
         token = make_token(Purpose.UNSUBSCRIBE, letter.subscription, key_id, key)

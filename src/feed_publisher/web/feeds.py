@@ -19,7 +19,7 @@ from feed_publisher.domain.errors import NoRoomError, StorageError
 from feed_publisher.web.conditions import Asked, asked_of, best_coding, is_conditional, not_modified
 from feed_publisher.web.feedcache import FeedCache, Headers, Stored
 from feed_publisher.web.feedcounts import FeedCounts
-from feed_publisher.web.feedlimits import FeedLimits
+from feed_publisher.web.limits import Limits
 
 log = logging.getLogger("feed_publisher.web")
 
@@ -75,7 +75,7 @@ class FeedFront:
         inner: Asgi,
         directory: FeedDirectory | None = None,
         hubs: Sequence[str] = (),
-        limits: FeedLimits | None = None,
+        limits: Limits | None = None,
         counts: FeedCounts | None = None,
     ) -> None:
         self._base_url = base_url
@@ -83,7 +83,7 @@ class FeedFront:
         self._directory = directory
         self._cache = FeedCache(public, base_url, hubs)
         self._counts = counts or FeedCounts(date.today)
-        self._limits = limits or FeedLimits(time.monotonic)
+        self._limits = limits or Limits(time.monotonic)
         self._making: dict[tuple[str, str], asyncio.Task[bool]] = {}
         self._unknown: dict[str, float] = {}
 

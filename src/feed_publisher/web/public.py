@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +23,7 @@ from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.follow import follow_view, topic_feed
 from feed_publisher.web.forms import read_form
+from feed_publisher.web.limits import ASKED_BURST, ASKED_EVERY, Limits, network_of
 from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages, cadence_choices
 
 log = logging.getLogger("feed_publisher.web")
@@ -37,6 +39,7 @@ class Public:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._app = pages.app
+        self._asked = Limits(time.monotonic, ASKED_BURST, ASKED_EVERY)
 
     def routes(self) -> list[Route]:
         return [
@@ -145,6 +148,12 @@ class Public:
                 address=form.get("email", "")[:254],
                 cadence=form.get("cadence"),
             )
+        network = network_of(request.client.host) if request.client else ""
+        if network and (seconds := self._asked.wait(network, "sign-up")):
+            message = "From your network many people have just subscribed. Please try again in a few minutes."
+            refused = self._pages.error(request, 429, "Please try again later", message)
+            refused.headers["Retry-After"] = str(seconds)
+            return refused
         cadence = next((c.value for c in digest.cadences if c.value == form.get("cadence")), None)
         await run_in_threadpool(self._app.subscribe.ask, digest.slug, address, cadence, self._app.clock())
         return self._subscribe_page(request, digest, address=address.typed, sent=True)

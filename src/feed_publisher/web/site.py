@@ -17,11 +17,11 @@ from feed_publisher.web.api import router
 from feed_publisher.web.archive import ArchivePages
 from feed_publisher.web.directory import Directory
 from feed_publisher.web.feedcounts import FeedCounts
-from feed_publisher.web.feedlimits import FeedLimits
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.follow import FollowPages
 from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.hub import HubDoor
+from feed_publisher.web.limits import Limits
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.preferences import PreferencePages
@@ -34,7 +34,7 @@ log = logging.getLogger("feed_publisher.web")
 OUT_OF_ORDER = "Something here is out of order for the moment. Please try again in a few minutes."
 
 
-def build(app: App, limits: FeedLimits | None = None, counts: FeedCounts | None = None) -> Asgi:
+def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = None) -> Asgi:
     """Feeds in front, then pages and API; all below the path of base_url."""
     pages = Pages(app)
     web = FastAPI(

@@ -402,6 +402,14 @@ subscription = Table(
     Index("ix_subscription_paused_until", "paused_until"),
 )
 
+letter_log = Table(
+    "letter_log",
+    metadata,
+    Column("address_key", String(64), primary_key=True),
+    Column("at", Utc, primary_key=True),
+    Index("ix_letter_log_at", "at"),
+)
+
 subscription_event = Table(
     "subscription_event",
     metadata,

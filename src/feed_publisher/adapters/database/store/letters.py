@@ -1,15 +1,37 @@
-"""Letters that wait: mails to one person that belong to no issue."""
+"""Letters that wait: mails to one person that belong to no issue. Who does not confirm is reminded once and forgotten.
+
+What is to be done next about a subscription stands in ``letter``, and when in ``letter_due_at``: to ask for the
+confirmation, to remind of it, to forget it (which is no mail).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
 
 from feed_publisher.adapters.database.engine import Database
-from feed_publisher.adapters.database.schema import digest, subscriber, subscription, suppression
+from feed_publisher.adapters.database.schema import (
+    delivery,
+    digest,
+    subscriber,
+    subscription,
+    subscription_event,
+    suppression,
+)
+from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.ports.people import Letter
+
+REMIND_AFTER = timedelta(hours=48)
+"""A day before the link stops working."""
+
+TOO_LATE = timedelta(hours=70)
+"""Nobody is reminded of a link that stops working in two hours."""
+
+FORGET_AFTER = timedelta(days=7)
+_FORGET = "forget"
 
 LEASE = timedelta(minutes=10)
 """How long a claimed letter belongs to one process; after a crash another takes it then."""
@@ -35,7 +57,7 @@ class SqlLetterStore:
             .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
             .join(digest, digest.c.id == subscription.c.digest_id)
             .where(subscription.c.id.in_(numbers), subscription.c.letter_due_at <= now)
-            .where(digest.c.slug.in_(digests), ~suppressed)
+            .where(digest.c.slug.in_(digests), ~suppressed, subscription.c.letter != _FORGET)
             .order_by(subscription.c.letter_due_at)
             .limit(limit)
         )
@@ -48,7 +70,7 @@ class SqlLetterStore:
             for row in rows
         ]
 
-    def done(self, letter: Letter) -> None:
+    def done(self, letter: Letter, accepted: bool) -> None:
         """Accepted, or refused for good. A newer request of the same person stays due."""
         with self._database.write() as connection:
             mine = and_(
@@ -56,10 +78,55 @@ class SqlLetterStore:
                 subscription.c.request == letter.request,
                 subscription.c.letter == letter.kind,
             )
-            connection.execute(update(subscription).where(mine).values(letter=None, letter_due_at=None))
+            row = connection.execute(select(subscription).where(mine).with_for_update()).first()
+            if row is not None:
+                values = _afterwards(row, letter.kind, accepted)
+                connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
+
+    def forget(self, now: datetime) -> int:
+        """Those who have not confirmed for so long; how many. A reminder that comes too late is none."""
+        due = and_(subscription.c.letter_due_at <= now, subscription.c.letter == _FORGET)
+        late = and_(
+            subscription.c.letter_due_at <= now,
+            subscription.c.letter == "reminder",
+            subscription.c.asked_at < now - TOO_LATE,
+        )
+        with self._database.read() as connection:
+            if connection.execute(select(subscription.c.id).where(or_(due, late)).limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            connection.execute(update(subscription).where(late).values(letter=_FORGET, letter_due_at=now))
+            rows = connection.execute(select(subscription).where(due).limit(500).with_for_update()).all()
+            for row in rows:
+                _forget(connection, row)
+            return len(rows)
 
     def later(self, letter: Letter, due_at: datetime) -> None:
         """Not accepted yet."""
         with self._database.write() as connection:
             mine = and_(subscription.c.id == letter.subscription, subscription.c.letter_due_at.is_not(None))
             connection.execute(update(subscription).where(mine).values(letter_due_at=due_at))
+
+
+def _afterwards(row: Row[Any], kind: str, accepted: bool) -> dict[str, Any]:
+    """What is to be done next, and when."""
+    if row.state != SubscriptionState.PENDING or row.asked_at is None:
+        return {"letter": None, "letter_due_at": None}
+    if kind == "confirm" and accepted:
+        return {"letter": "reminder", "letter_due_at": row.asked_at + REMIND_AFTER}
+    return {"letter": _FORGET, "letter_due_at": row.asked_at + FORGET_AFTER}
+
+
+def _forget(connection: Connection, row: Row[Any]) -> None:
+    """Nothing is left of somebody who never agreed; a former reader is one again."""
+    number = row.id
+    had = select(delivery.c.id).where(delivery.c.subscription_id == number).limit(1)
+    if row.left_at is not None or connection.execute(had).first() is not None:
+        values = {"state": SubscriptionState.UNSUBSCRIBED, "letter": None, "letter_due_at": None}
+        connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+        return
+    connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id == number))
+    connection.execute(delete(subscription).where(subscription.c.id == number))
+    others = select(subscription.c.id).where(subscription.c.subscriber_id == row.subscriber_id).limit(1)
+    if connection.execute(others).first() is None:
+        connection.execute(delete(subscriber).where(subscriber.c.id == row.subscriber_id))

@@ -13,6 +13,7 @@ from feed_publisher.adapters.database.schema import (
     clock,
     digest,
     issue,
+    letter_log,
     secret,
     subscriber,
     subscription,
@@ -29,7 +30,9 @@ from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
 from feed_publisher.ports.people import Joined, NewSubscription, SubscriberView
 
 LETTER_PAUSE = timedelta(hours=24)
-"""At most one letter per subscription in this time, whoever asks how often."""
+LETTERS_FOR = timedelta(days=30)
+LETTERS_MOST = 3
+"""One letter to an address in a day and three in a month, for all digests together and whoever asks how often."""
 
 
 class SqlPeopleStore:
@@ -60,7 +63,7 @@ class SqlPeopleStore:
         )
 
     def ask(self, person: NewSubscription, cadence: str, now: datetime) -> None:
-        """Somebody typed this address into a form: due a letter, at most one in 24 hours, unless never mailed."""
+        """Somebody typed this address into a form: due a letter, if it may have one more, unless never mailed."""
         with self._database.write() as connection:
             if is_suppressed(connection, person.address_key):
                 return
@@ -68,7 +71,7 @@ class SqlPeopleStore:
             if row is None:
                 join_one(connection, person, cadence, now)
                 row = _find(connection, person)
-            if row is None or (row.asked_at is not None and row.asked_at > now - LETTER_PAUSE):
+            if row is None or not _may_be_written_to(connection, person.address_key, now):
                 return
             active = row.state == SubscriptionState.ACTIVE
             values: dict[str, Any] = {"asked_at": now, "letter": "link" if active else "confirm", "letter_due_at": now}
@@ -140,6 +143,18 @@ class SqlPeopleStore:
         )
         with self._database.read() as connection:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
+
+
+def _may_be_written_to(connection: Connection, key: str, now: datetime) -> bool:
+    """Whether the address may have a letter that somebody asked for; then it has one less.
+
+    Only its hash is kept, and only as long as it counts: those who never confirm are forgotten before.
+    """
+    connection.execute(delete(letter_log).where(letter_log.c.at <= now - LETTERS_FOR))
+    times = connection.execute(select(letter_log.c.at).where(letter_log.c.address_key == key)).scalars().all()
+    if len(times) >= LETTERS_MOST or any(at > now - LETTER_PAUSE for at in times):
+        return False
+    return insert_if_missing(connection, letter_log, {"address_key": key, "at": now})
 
 
 def join_one(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> str:
@@ -251,6 +266,8 @@ def activate(connection: Connection, row: Row[Any], source: str, now: datetime) 
         "consent_source": source,
         "paused_until": None,
         "paused_fresh": False,
+        "letter": None,
+        "letter_due_at": None,
     }
     connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
     note(connection, row.id, "joined", source, now)

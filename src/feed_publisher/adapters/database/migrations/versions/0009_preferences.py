@@ -1,4 +1,4 @@
-"""What readers choose for themselves: pauses that end by themselves, and a history of what they chose"""
+"""What readers choose for themselves: pauses that end by themselves, a history, and how many letters were asked for"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,13 @@ def upgrade() -> None:
     op.add_column("subscription", column)
     op.add_column("subscription", sa.Column("cadence_at", Utc(), nullable=True))
     op.create_index("ix_subscription_paused_until", "subscription", ["paused_until"], unique=False)
+    op.create_table(
+        "letter_log",
+        sa.Column("address_key", sa.String(length=64), nullable=False),
+        sa.Column("at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("address_key", "at", name=op.f("pk_letter_log")),
+    )
+    op.create_index("ix_letter_log_at", "letter_log", ["at"], unique=False)
     op.create_table(
         "subscription_event",
         sa.Column("id", ID, autoincrement=True, nullable=False),

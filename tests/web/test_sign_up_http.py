@@ -1,0 +1,103 @@
+"""Signing up: one reminder and then forgotten; no more letters to an address, or for a network, than it deserves."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from web_site import ELSEWHERE, Site
+
+NEW = "new@example.org"
+
+
+def subjects(site: Site) -> list[str]:
+    return [mail.subject for mail in reversed(site.letters()) if mail.to == NEW]
+
+
+def test_who_does_not_confirm_is_reminded_once_and_then_forgotten(site: Site) -> None:
+    before = site.dump()
+    site.ask(NEW)
+    assert subjects(site) == ["Please confirm: The Quay Letter"]
+    site.clock.pass_(hours=47)
+    assert len(subjects(site)) == 1
+    site.clock.pass_(hours=2)
+    assert subjects(site)[1:] == ["Still want it? Please confirm: The Quay Letter"]
+    site.clock.pass_(days=4)
+    assert len(subjects(site)) == 2
+    assert site.state(NEW) == "pending"
+    site.clock.pass_(days=2)
+    assert len(subjects(site)) == 2
+    after = site.dump()
+    for table in ("subscriber", "subscription", "subscription_event"):
+        assert after[table] == before[table], "nothing is left of them"
+    site.ask(NEW)
+    assert len(subjects(site)) == 3, "they may come again"
+
+
+def test_the_link_of_the_reminder_works(site: Site) -> None:
+    site.ask(NEW)
+    site.letters()
+    site.clock.pass_(hours=49)
+    reminder = site.letters()[0]
+    link = urlsplit(next(word for word in reminder.text.split() if "/confirm/" in word)).path
+    assert site.client(ELSEWHERE).post(link, data={"confirm": "yes"}).status_code == 200
+    assert site.state(NEW) == "active"
+    site.clock.pass_(days=30)
+    assert len(subjects(site)) == 2
+    assert site.state(NEW) == "active"
+
+
+def test_who_has_confirmed_or_left_is_not_reminded(site: Site) -> None:
+    site.join(NEW)
+    site.clock.pass_(days=3)
+    assert subjects(site) == []
+    site.client().post(site.unsubscribe_url(NEW), data={"List-Unsubscribe": "One-Click"})
+    site.clock.pass_(days=30)
+    site.letters()
+    assert site.state(NEW) == "unsubscribed"
+
+
+def test_a_former_reader_who_does_not_confirm_is_a_former_reader(site: Site) -> None:
+    leave = site.join(NEW)
+    site.client().post(leave, data={"List-Unsubscribe": "One-Click"})
+    site.clock.pass_(days=2)
+    site.ask(NEW)
+    site.letters()
+    assert site.state(NEW) == "pending"
+    for _ in range(10):
+        site.clock.pass_(days=1)
+        site.letters()
+    assert site.state(NEW) == "unsubscribed"
+
+
+def test_a_program_that_was_down_reminds_nobody_too_late(site: Site) -> None:
+    site.ask(NEW)
+    site.letters()
+    site.clock.pass_(days=6)
+    assert len(subjects(site)) == 1
+    assert site.state(NEW) in ("nobody", "pending")
+
+
+def test_one_letter_a_day_and_three_a_month_for_all_newsletters(site: Site) -> None:
+    for digest in ("weekly", "towns", "weekly"):
+        site.client(ELSEWHERE).post(f"/digests/{digest}", data={"email": NEW})
+    assert subjects(site) == ["Please confirm: The Quay Letter"]
+    for _ in range(20):
+        site.clock.pass_(hours=25)
+        site.client(ELSEWHERE).post("/digests/towns", data={"email": NEW})
+        site.client(ELSEWHERE).post("/digests/weekly", data={"email": NEW})
+        site.letters()
+    asked = [subject for subject in subjects(site) if subject.startswith("Please confirm")]
+    assert len(asked) == 3
+
+
+def test_a_network_cannot_have_letters_sent_without_end(site: Site) -> None:
+    client = site.client(ELSEWHERE)
+    answers = [client.post("/digests/weekly", data={"email": f"x{n}@example.org"}) for n in range(25)]
+    assert [answer.status_code for answer in answers] == [200] * 20 + [429] * 5
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 3600
+    assert "try again later" in answers[-1].text
+    neighbour = site.client((ELSEWHERE[0].rpartition(".")[0] + ".200", 50000))
+    assert neighbour.post("/digests/weekly", data={"email": "y@example.org"}).status_code == 429
+    other = site.client(("198.51.100.4", 50000))
+    assert other.post("/digests/weekly", data={"email": "z@example.org"}).status_code == 200
+    assert site.client().post("/digests/weekly", data={"email": "here@example.org"}).status_code == 200
