@@ -22,7 +22,7 @@ from test_real_server import running
 from web_site import Site, filled
 
 from feed_publisher.domain.model import EntryState
-from feed_publisher.domain.token import Purpose
+from feed_publisher.domain.token import Purpose, dated
 from feed_publisher.ports.pickup import Page as Entries
 
 pytestmark = pytest.mark.browser
@@ -79,6 +79,7 @@ def pages(site: Site) -> list[str]:
         preferences,
         f"{preferences}?digest=weekly&done=saved",
         paused,
+        f"/data/{site.token(Purpose.DATA, dated(away.subscription, int(site.clock.now.timestamp())))}",
         "/nothing",
         "/mailbox",
         f"/mailbox/{mail}",

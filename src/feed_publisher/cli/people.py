@@ -70,7 +70,10 @@ def list_subscribers(place: Place, slug: str | None, limit: int, out: Out) -> No
             app.settings.digest(slug)
         found = app.people.page(slug, 0, limit)
     out.document({"subscribers": [view_json(view) for view in found]})
-    rows = [(v.address, v.digest, "never mail" if v.suppressed else v.state, v.cadence, _topics(v)) for v in found]
+    rows = [
+        (v.address or "(erased)", v.digest, "never mail" if v.suppressed else v.state, v.cadence, _topics(v))
+        for v in found
+    ]
     out.table(("address", "newsletter", "state", "how often", "topics"), rows)
 
 
@@ -91,6 +94,20 @@ def show(place: Place, address: str, out: Out) -> None:
             f"topics: {_topics(view)}, since {view.joined_at:%Y-%m-%d}"
         )
     out.document({"subscriptions": [view_json(view) for view in found]})
+
+
+@subscribers.command()
+@click.argument("address")
+@with_out
+@click.pass_obj
+def erase(place: Place, address: str, out: Out) -> None:
+    """Blank the address and all words about it; numbers and the never-mail list stay. It cannot be undone."""
+    with open_app(place) as app:
+        key = app.subscribe.key_of(parse_address(address))
+        if not app.preferences.erase_address(key, app.clock()):
+            raise NotFoundError(f"{address} subscribes to nothing here")
+    out.say(f"{address} is erased; no more mail goes to it")
+    out.document({"address": address, "erased": True})
 
 
 @subscribers.command("import")

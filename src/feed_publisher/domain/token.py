@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     CONFIRM = 1
     UNSUBSCRIBE = 2
     PREFERENCES = 3
+    DATA = 4  # all that is stored about a person: to see it and to have it erased, for an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,27 @@ def read_token(token: str, keys: Mapping[int, bytes]) -> Claim | None:
     if not genuine or key_id not in keys or purpose not in Purpose.__members__.values():
         return None
     return Claim(purpose=Purpose(purpose), subject=subject)
+
+
+_STEP = 600
+_STEPS = 6
+_STEP_BITS = 24
+
+
+def dated(subscription: int, seconds: int) -> int:
+    """A subject that ``is_fresh`` for an hour; ``seconds`` since 1970."""
+    return (subscription << _STEP_BITS) | (seconds // _STEP % (1 << _STEP_BITS))
+
+
+def of_dated(subject: int) -> int:
+    """The subscription of a dated subject."""
+    return subject >> _STEP_BITS
+
+
+def is_fresh(subject: int, seconds: int) -> bool:
+    """Made in the last hour, to ten minutes; not in the future."""
+    age = (seconds // _STEP - subject) % (1 << _STEP_BITS)
+    return age <= _STEPS
 
 
 def hook_token(purpose: str, slug: str, key: bytes) -> str:

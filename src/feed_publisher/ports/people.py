@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class SubscriberView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A mail to one person that belongs to no issue. ``kind``: confirm, reminder, or link (already subscribed)."""
+    """A mail to one person that belongs to no issue. ``kind``: confirm, reminder, link (subscribed) or data."""
 
     subscription: int
     request: int
@@ -123,6 +123,16 @@ class PreferenceStore(Protocol):
         """The one whose this is gets a digest; False for an address never to be mailed."""
         ...
 
+    def ask_data(self, subscription: int, now: datetime) -> None:
+        """Have the link to all that is stored mailed to the address."""
+        ...
+
+    def data(self, subscription: int) -> dict[str, Any]: ...
+    def erase(self, subscription: int, now: datetime) -> bool:
+        """The person whose this is: address and words are blanked, counts stay. False: it was done before."""
+        ...
+
+    def erase_address(self, address_key: str, now: datetime) -> bool: ...
     def history(self, subscription: int) -> list[PersonEvent]:
         """Newest first."""
         ...

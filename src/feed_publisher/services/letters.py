@@ -25,6 +25,7 @@ SUBJECTS = {
     "confirm": "Please confirm: {title}",
     "reminder": "Still want it? Please confirm: {title}",
     "link": "You already get {title}",
+    "data": "What we have stored about you",
 }
 
 
@@ -98,7 +99,7 @@ class Letters:
             "language": self._site.language,
             "direction": "ltr",
             "accent": self._site.accent,
-            **self._subscribe.letter_links(letter),
+            **self._subscribe.letter_links(letter, now),
         }
         html = inline_css(render(self._templates, f"email/letter_{letter.kind}.html", **context))
         text = render(self._templates, f"email/letter_{letter.kind}.txt", **context)

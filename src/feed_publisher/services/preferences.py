@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from feed_publisher.domain.cadence import Clock, due_at, next_slot, parse_slot, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
-from feed_publisher.domain.token import Claim, Purpose
+from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated
 from feed_publisher.ports.people import PeopleStore, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 
@@ -45,6 +46,8 @@ class Preferences:
         if claim is None or claim.purpose is not purpose:
             return []
         found = self._store.person(claim.subject)
+        if purpose is Purpose.PREFERENCES and not any(view.address for view in found):
+            return []  # erased
         return found if purpose is Purpose.PREFERENCES else [v for v in found if v.subscription == claim.subject]
 
     def change(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
@@ -102,6 +105,29 @@ class Preferences:
         if digest not in self._rules:
             raise InputError("there is no such newsletter (any more)", "digest")
         return self._store.join(owner.subscription, digest, self._rules[digest].cadences[0].value, now)
+
+    def ask_data(self, view: SubscriberView, now: datetime) -> None:
+        """Mail a link that shows all that is stored, for an hour: the one in every issue is forwarded too easily."""
+        self._store.ask_data(view.subscription, now)
+
+    def data(self, token: str, now: datetime) -> dict[str, Any]:
+        """All that is stored about the token's owner; {} for a token that is not genuine or too old."""
+        number = self._of_data(token, now)
+        return {} if number is None else self._store.data(number)
+
+    def erase(self, token: str, now: datetime) -> bool:
+        number = self._of_data(token, now)
+        return number is not None and self._store.erase(number, now)
+
+    def erase_address(self, address_key: str, now: datetime) -> bool:
+        """By the operator. False for an address that is not known."""
+        return self._store.erase_address(address_key, now)
+
+    def _of_data(self, token: str, now: datetime) -> int | None:
+        claim = self._read(token)
+        if claim is None or claim.purpose is not Purpose.DATA or not is_fresh(claim.subject, int(now.timestamp())):
+            return None
+        return of_dated(claim.subject)
 
     def next_issue(self, view: SubscriberView, now: datetime) -> tuple[datetime, Clock] | None:
         """When the next one is due for this reader's own clock; None while nothing comes."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from feed_publisher.domain.address import Address, address_key
 from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.domain.model import Problem
-from feed_publisher.domain.token import Claim, Purpose, make_token, read_token
+from feed_publisher.domain.token import Claim, Purpose, dated, make_token, read_token
 from feed_publisher.parse.subscribers import SubscriberRow
 from feed_publisher.ports.people import Letter, NewSubscription, PeopleStore, SubscriberView
 
@@ -158,9 +158,12 @@ class Subscribe:
         key_id, key = self.current_key
         return f"{self._base_url}/preferences/{make_token(Purpose.PREFERENCES, subscription, key_id, key)}"
 
-    def letter_links(self, letter: Letter) -> dict[str, str]:
+    def letter_links(self, letter: Letter, now: datetime) -> dict[str, str]:
         """The links of a letter by their names in templates: to confirm, or (already subscribed) to what one gets."""
         key_id, key = self.current_key
+        if letter.kind == "data":
+            subject = dated(letter.subscription, int(now.timestamp()))
+            return {"data_url": f"{self._base_url}/data/{make_token(Purpose.DATA, subject, key_id, key)}"}
         if letter.kind in ("confirm", "reminder"):
             subject = (letter.subscription << REQUEST_BITS) + letter.request
             return {"confirm_url": f"{self._base_url}/confirm/{make_token(Purpose.CONFIRM, subject, key_id, key)}"}

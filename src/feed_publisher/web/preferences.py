@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feed_publisher.config.models import Digest
@@ -22,7 +22,7 @@ from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView, Wanted
 from feed_publisher.services.preferences import FOR_EVER, Preferences
 from feed_publisher.web.forms import Fields, read_fields
-from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
+from feed_publisher.web.pages import PRIVATE, SECURITY, Pages, cadence_choices
 
 PAUSES = {"7": "a week", "14": "two weeks", "28": "four weeks", "91": "three months", "": "until I end it"}
 """Days, and how people say it."""
@@ -36,6 +36,7 @@ DONE = {
     "resumed": "It comes again.",
     "left": "You are unsubscribed from it.",
     "joined": "It comes to you from now on.",
+    "asked": "We have mailed you a link. It works for an hour.",
 }
 
 
@@ -50,6 +51,8 @@ class PreferencePages:
         return [
             Route("/preferences/{token}", self.preferences, methods=["GET", "POST"]),
             Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
+            Route("/data/{token}", self.data, methods=["GET", "POST"]),
+            Route("/data/{token}/export.json", self.export),
         ]
 
     @property
@@ -87,6 +90,9 @@ class PreferencePages:
         if view is None:
             raise InputError("you do not get this newsletter (any more)", "digest")
         match action:
+            case "data":
+                self._service.ask_data(view, now)
+                return "asked"
             case "pause":
                 days = fields.get("days")
                 self._service.pause(view, int(days) if days in PAUSES and days else None, _fresh(fields), now)
@@ -228,6 +234,34 @@ class PreferencePages:
             address_hint=_hint(view.address),
         )
 
+    # --- all that is stored
+
+    async def data(self, request: Request) -> Response:
+        fields = await read_fields(request) if request.method == "POST" else None
+        return await run_in_threadpool(self._data, request, fields)
+
+    def _data(self, request: Request, fields: Fields | None) -> Response:
+        token, now = request.path_params["token"], self._app.clock()
+        found = self._service.data(token, now)
+        if not found or not found["address"]:
+            return self._too_late(request)
+        erased = fields is not None and fields.get("erase") == "yes" and self._service.erase(token, now)
+        address = f"{self._pages.base}/data/{token}"
+        return self._pages.page(
+            request, "data", 200, PRIVATE, data=found, erased=erased, export_url=f"{address}/export.json"
+        )
+
+    async def export(self, request: Request) -> Response:
+        found = await run_in_threadpool(self._service.data, request.path_params["token"], self._app.clock())
+        if not found or not found["address"]:
+            return self._too_late(request)
+        headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="my-data.json"'}
+        return JSONResponse(found, headers={**SECURITY, **headers})
+
+    def _too_late(self, request: Request) -> Response:
+        message = "It works for one hour. Ask for a new one on the page of your newsletters."
+        return self._pages.error(request, 404, "This link no longer works", message)
+
     # --- shared
 
     def _address(self, request: Request) -> str:
@@ -296,4 +330,4 @@ def _sentence(text: str) -> str:
 def _hint(address: str) -> str:
     """Enough for its owner to recognise: "j…@example.org"."""
     local, _, domain = address.partition("@")
-    return f"{local[:1]}…@{domain}"
+    return f"{local[:1]}…@{domain}" if domain else ""

@@ -20,6 +20,7 @@ from feed_publisher.adapters.database.schema import (
     topic_set,
 )
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.erasing import erase_person, personal_data
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.people import (
     activate,
@@ -120,7 +121,7 @@ class SqlPreferenceStore:
         with self._database.write() as connection:
             mine = select(subscription.c.subscriber_id).where(subscription.c.id == number)
             person = connection.execute(select(subscriber).where(subscriber.c.id.in_(mine)).with_for_update()).first()
-            if person is None or is_suppressed(connection, person.address_key):
+            if person is None or not person.address or is_suppressed(connection, person.address_key):
                 return False
             query = select(subscription).join(digest, digest.c.id == subscription.c.digest_id)
             there = query.where(subscription.c.subscriber_id == person.id, digest.c.slug == slug)
@@ -138,6 +139,28 @@ class SqlPreferenceStore:
             elif row.state != SubscriptionState.ACTIVE:
                 activate(connection, row, source, now)
             return True
+
+    def ask_data(self, number: int, now: datetime) -> None:
+        with self._database.write() as connection:
+            mine = and_(subscription.c.id == number, subscription.c.letter.is_(None))
+            values = {"letter": "data", "letter_due_at": now}
+            connection.execute(update(subscription).where(mine).values(values))
+
+    def data(self, number: int) -> dict[str, Any]:
+        with self._database.read() as connection:
+            return personal_data(connection, number)
+
+    def erase(self, number: int, now: datetime) -> bool:
+        with self._database.write() as connection:
+            mine = select(subscription.c.subscriber_id).where(subscription.c.id == number)
+            person = connection.execute(mine).scalar()
+            return person is not None and erase_person(connection, int(person), now)
+
+    def erase_address(self, address_key: str, now: datetime) -> bool:
+        with self._database.write() as connection:
+            query = select(subscriber.c.id).where(subscriber.c.address_key == address_key)
+            person = connection.execute(query).scalar()
+            return person is not None and erase_person(connection, int(person), now)
 
     def history(self, number: int) -> list[PersonEvent]:
         query = select(subscription_event).where(subscription_event.c.subscription_id == number)

@@ -1,0 +1,96 @@
+"""All that is stored about a reader: shown, downloaded and erased by a link of an hour, mailed to the address."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+from web_site import ELSEWHERE, Site
+
+from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.token import Purpose, dated
+
+ANN = "ann@example.org"
+
+
+@pytest.fixture
+def page(site: Site) -> str:
+    site.join(ANN)
+    site.mail()
+    return f"/preferences/{site.token(Purpose.PREFERENCES, site.reader(ANN).subscription)}"
+
+
+def link(site: Site, page: str) -> str:
+    """The address in the mail."""
+    site.client(ELSEWHERE).post(page, data={"digest": "weekly", "action": "data"})
+    letter = site.letters()[0]
+    assert (letter.to, letter.subject) == (ANN, "What we have stored about you")
+    return urlsplit(next(word for word in letter.text.split() if "/data/" in word)).path
+
+
+def test_everything_is_shown_and_can_be_downloaded(site: Site, page: str) -> None:
+    data, client = link(site, page), site.client(ELSEWHERE)
+    text = client.get(data).text
+    assert ANN in text
+    answer = client.get(f"{data}/export.json")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = json.loads(answer.text)
+    (subscription,) = found["subscriptions"]
+    assert [event["what"] for event in subscription["history"]] == ["asked", "joined"]
+    assert subscription["consent"] == "confirmed by a link mailed to the address"
+    assert [mail["state"] for mail in subscription["mails"]] == ["sent"]
+
+
+def test_looking_changes_nothing_and_the_link_ends_after_an_hour(site: Site, page: str) -> None:
+    data = link(site, page)
+    before = site.dump()
+    for _ in range(3):
+        assert site.client(ELSEWHERE).get(data).status_code == 200
+        assert site.client(ELSEWHERE).post(data, data={}).status_code == 200
+    assert site.dump() == before
+    site.clock.pass_(minutes=75)
+    for address in (data, f"{data}/export.json"):
+        answer = site.client(ELSEWHERE).get(address)
+        assert answer.status_code == 404
+        assert ANN not in answer.text
+    assert site.client(ELSEWHERE).post(data, data={"erase": "yes"}).status_code == 404
+    assert site.state(ANN) == "active"
+
+
+def test_no_other_link_opens_it(site: Site, page: str) -> None:
+    number = site.reader(ANN).subscription
+    now = int(site.clock.now.timestamp())
+    tokens = [page.rpartition("/")[2], site.unsubscribe_url(ANN).rpartition("/")[2], "x" * 56]
+    tokens += [site.token(Purpose.DATA, dated(number, now + offset)) for offset in (7200, -7200)]
+    tokens.append(site.token(Purpose.DATA, number))
+    for token in tokens:
+        assert site.client(ELSEWHERE).get(f"/data/{token}").status_code == 404, token
+    fresh = site.token(Purpose.DATA, dated(number, now))
+    assert site.client(ELSEWHERE).get(f"/data/{fresh}").status_code == 200
+    assert site.client(ELSEWHERE).get(f"/preferences/{fresh}").status_code == 404
+
+
+def test_erasing_leaves_numbers_and_nothing_else(site: Site, page: str) -> None:
+    leave = site.unsubscribe_url(ANN)
+    data, client = link(site, page), site.client(ELSEWHERE)
+    text = client.post(data, data={"erase": "yes"}).text
+    assert "It is erased" in text
+    assert ANN not in json.dumps(site.dump(), default=str)
+    assert site.app.issues.books(1) == {"sent": 1}, "the books still balance"
+    assert site.state(ANN) == "nobody"
+    for address in (page, data, f"{data}/export.json"):
+        assert client.get(address).status_code == 404
+    assert client.post(page, data={"digest": "towns", "action": "join"}).status_code == 404
+    assert client.post(leave, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert site.app.people.count_active("weekly") == 0
+    site.clock.pass_(days=2)
+    assert site.join(ANN), "they may come again, as somebody new"
+
+
+def test_the_operator_can_erase_too(site: Site, page: str) -> None:
+    key = site.app.subscribe.key_of(parse_address(ANN))
+    assert site.app.preferences.erase_address(key, site.clock())
+    assert not site.app.preferences.erase_address(key, site.clock())
+    assert ANN not in json.dumps(site.dump(), default=str)
