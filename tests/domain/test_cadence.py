@@ -13,7 +13,9 @@ from feed_publisher.domain.cadence import (
     lateness_limit,
     latest_slot,
     next_slot,
+    parse_slot,
     parse_time,
+    previous_slot,
 )
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
@@ -96,6 +98,22 @@ def test_days_are_local_days():
     assert str(latest_slot(Cadence.DAILY, 0, clock, utc("2026-11-21 18:00"))) == "daily:2026-11-22"
 
 
+def test_months_have_one_issue_on_the_first_such_day():
+    clock = Clock(BERLIN, time(7))
+    names = [
+        str(latest_slot(Cadence.MONTHLY, 0, clock, utc(now)))
+        for now in ("2026-11-02 05:59", "2026-11-02 06:00", "2026-12-07 05:59", "2026-12-07 06:00", "2027-01-04 06:00")
+    ]
+    assert names == ["monthly:2026-10", "monthly:2026-11", "monthly:2026-11", "monthly:2026-12", "monthly:2027-01"]
+
+
+def test_no_issue_on_a_weekend():
+    clock = Clock(BERLIN, time(7))
+    names = [str(latest_slot(Cadence.WEEKDAYS, 0, clock, utc(f"2026-11-{day} 12:00"))) for day in range(20, 24)]
+    assert names == [f"weekdays:2026-11-{day}" for day in (20, 20, 20, 23)]
+    assert parse_slot("manual:x", 0) is None
+
+
 def test_weeks_across_the_year():
     clock = Clock(BERLIN, time(7))
     friday = 4
@@ -139,10 +157,17 @@ instants = st.datetimes(datetime(2005, 1, 1), datetime(2037, 12, 1)).map(lambda 
 def test_the_latest_is_due_and_the_next_is_not(cadence, weekday, clock, now):
     latest, following = latest_slot(cadence, weekday, clock, now), next_slot(cadence, weekday, clock, now)
     assert due_at(latest, clock) <= now < due_at(following, clock)
-    assert following.day - latest.day == timedelta(days=1 if cadence is Cadence.DAILY else 7)
+    between = {Cadence.DAILY: {1}, Cadence.WEEKDAYS: {1, 3}, Cadence.WEEKLY: {7}, Cadence.MONTHLY: {28, 35}}
+    assert (following.day - latest.day).days in between[cadence]
+    assert previous_slot(following) == latest
     assert str(following) != str(latest)
-    if cadence is Cadence.WEEKLY:
+    assert parse_slot(str(latest), weekday) == latest
+    if cadence in (Cadence.WEEKLY, Cadence.MONTHLY):
         assert latest.day.weekday() == weekday
+    if cadence is Cadence.WEEKDAYS:
+        assert latest.day.weekday() < 5
+    if cadence is Cadence.MONTHLY:
+        assert latest.day.day <= 7
 
 
 @given(clocks, st.dates(date(2005, 1, 1), date(2037, 12, 1)))

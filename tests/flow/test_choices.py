@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from flow.flow_site import DAY, HOUR, Site, got, listing
@@ -137,6 +138,41 @@ def test_from_daily_to_weekly_and_back_nothing_is_lost_or_repeated(site: Site) -
     assert mailed(site) == Counter(range(1, 15))
     assert weekly == 3, "two daily ones, then one on Monday"
     site.assert_books_balance()
+
+
+def test_from_monday_to_friday(tmp_path: Path) -> None:
+    """Readers west and east of the first zone: nothing on a weekend of their own, and nothing twice."""
+    site = Site(tmp_path / "site", digest=DAILY.replace('"daily", ', '"weekdays", "monthly", ')).make()
+    site.now = datetime(2026, 11, 5, 5, 0, tzinfo=UTC)  # a Thursday
+    site.join(f"email,zone,cadence\n{ANN},America/Lima,weekdays\nben@example.org,Asia/Tokyo,weekdays\n")
+    days(site, 7, 1)
+    lima, tokyo = (
+        [
+            datetime.fromisoformat(text).replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+            for (text,) in site.sql(
+                "SELECT not_before FROM delivery JOIN subscriber s ON s.id = subscriber_id"
+                " WHERE address = ? AND state = 'sent'",
+                address,
+            )
+        ]
+        for zone, address in (("America/Lima", ANN), ("Asia/Tokyo", "ben@example.org"))
+    )
+    for each in lima + tokyo:
+        assert (each.hour, each.weekday() < 5) == (8, True), each
+    assert got(site.mails())[ANN] == Counter(range(1, 7))
+    assert max(got(site.mails())["ben@example.org"].values()) == 1
+
+
+def test_once_a_month(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site", digest=DAILY.replace('"daily", "weekly"', '"monthly"')).make()
+    site.now = datetime(2026, 10, 20, 5, 0, tzinfo=UTC)
+    site.join(f"email\n{ANN}\n")
+    for number in range(1, 60):
+        site.write(f"{number}.txt", listing("Ships", [number]))
+        site.tick()
+        site.now += DAY
+    assert [issue.slot for issue in site.mailed_issues()] == ["monthly:2026-11", "monthly:2026-12"]
+    assert mailed(site) == Counter(range(1, 51)), "up to the tick that opened the second"
 
 
 def test_changes_at_random_lose_and_repeat_nothing(tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ class Digest(Section):
     """How often readers may choose to get it; the first is for those who do not choose."""
 
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
-    """Day of the weekly issue."""
+    """Day of the weekly issue, and of the monthly one: its first in the month."""
 
     hour: TimeOfDay = time(7)
     """Time of day it leaves, "7" or "07:30", for readers without an hour of their own."""

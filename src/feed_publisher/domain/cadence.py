@@ -18,12 +18,14 @@ class Cadence(StrEnum):
     """How often a reader gets the digest."""
 
     DAILY = "daily"
+    WEEKDAYS = "weekdays"  # Monday to Friday
     WEEKLY = "weekly"
+    MONTHLY = "monthly"  # on the first Monday, or another day of the week
 
     @property
-    def days(self) -> int:
-        """Between two issues."""
-        return 1 if self is Cadence.DAILY else 7
+    def rarity(self) -> int:
+        """The place among all cadences, the most frequent first."""
+        return list(Cadence).index(self)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,26 +38,35 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Slot:
-    """The named date of an issue: ``daily:2026-11-22`` or ``weekly:2026-W47`` (``day`` is the date it is due on)."""
+    """The named date of an issue; ``day`` is the one it is due on.
+
+    ``daily:2026-11-22``, ``weekdays:2026-11-20``, ``weekly:2026-W47`` or ``monthly:2026-11``.
+    """
 
     day: date
     cadence: Cadence
 
     def __str__(self) -> str:
-        if self.cadence is Cadence.DAILY:
-            return f"daily:{self.day.isoformat()}"
-        year, week, _ = self.day.isocalendar()
-        return f"weekly:{year}-W{week:02}"
+        match self.cadence:
+            case Cadence.WEEKLY:
+                year, week, _ = self.day.isocalendar()
+                return f"weekly:{year}-W{week:02}"
+            case Cadence.MONTHLY:
+                return f"monthly:{self.day:%Y-%m}"
+        return f"{self.cadence}:{self.day.isoformat()}"
 
 
 def parse_slot(text: str, weekday: int) -> Slot | None:
     """The inverse of ``str(slot)``; None for the slot of a manual issue. The week's day is 0 for Monday."""
     cadence, _, day = text.partition(":")
-    if cadence == Cadence.DAILY:
-        return Slot(date.fromisoformat(day), Cadence.DAILY)
-    if cadence == Cadence.WEEKLY:
-        year, week = day.split("-W")
-        return Slot(date.fromisocalendar(int(year), int(week), weekday + 1), Cadence.WEEKLY)
+    match cadence:
+        case Cadence.DAILY | Cadence.WEEKDAYS:
+            return Slot(date.fromisoformat(day), Cadence(cadence))
+        case Cadence.WEEKLY:
+            year, week = day.split("-W")
+            return Slot(date.fromisocalendar(int(year), int(week), weekday + 1), Cadence.WEEKLY)
+        case Cadence.MONTHLY:
+            return Slot(_first(date.fromisoformat(f"{day}-01"), weekday), Cadence.MONTHLY)
     return None
 
 
@@ -90,7 +101,7 @@ def previous_slot(slot: Slot) -> Slot:
 
 def lateness_limit(cadence: Cadence) -> timedelta:
     """How late an issue may still leave unless the digest says otherwise: half a day, or three days."""
-    return timedelta(hours=12) if cadence is Cadence.DAILY else timedelta(days=3)
+    return timedelta(hours=12) if cadence in (Cadence.DAILY, Cadence.WEEKDAYS) else timedelta(days=3)
 
 
 def parse_time(text: str) -> time:
@@ -100,13 +111,36 @@ def parse_time(text: str) -> time:
 
 
 def _slot_day(cadence: Cadence, weekday: int, day: date) -> date:
-    if cadence is Cadence.DAILY:
-        return day
-    return day - timedelta(days=(day.weekday() - weekday) % 7)
+    """The last day of an issue, not after ``day``."""
+    match cadence:
+        case Cadence.WEEKDAYS:
+            return day - timedelta(days=max(0, day.weekday() - 4))
+        case Cadence.WEEKLY:
+            return day - timedelta(days=(day.weekday() - weekday) % 7)
+        case Cadence.MONTHLY:
+            first = _first(day, weekday)
+            return first if first <= day else _first(day.replace(day=1) - timedelta(days=1), weekday)
+    return day
+
+
+def _first(day: date, weekday: int) -> date:
+    """The first such day of the week in the month."""
+    start = day.replace(day=1)
+    return start + timedelta(days=(weekday - start.weekday()) % 7)
 
 
 def _step(slot: Slot, count: int) -> Slot:
-    return Slot(slot.day + timedelta(days=count * slot.cadence.days), slot.cadence)
+    """One slot further or back."""
+    match slot.cadence:
+        case Cadence.WEEKDAYS:
+            over = {(1, 4): 3, (-1, 0): 3}.get((count, slot.day.weekday()), 1)
+            return Slot(slot.day + timedelta(days=count * over), slot.cadence)
+        case Cadence.WEEKLY:
+            return Slot(slot.day + timedelta(days=7 * count), slot.cadence)
+        case Cadence.MONTHLY:
+            near = slot.day.replace(day=15) + timedelta(days=30 * count)
+            return Slot(_first(near, slot.day.weekday()), slot.cadence)
+    return Slot(slot.day + timedelta(days=count), slot.cadence)
 
 
 def _exists(local: datetime, zone: ZoneInfo) -> bool:

@@ -265,9 +265,12 @@ def _next_hour(slot: Slot, clock: Clock, now: datetime) -> datetime:
     would see every daily mail replaced by the next one before its hour.
     """
     due = due_at(slot, clock)
-    while slot.cadence is Cadence.DAILY and due > now + timedelta(days=1):
-        slot = Slot(slot.day - timedelta(days=1), slot.cadence)
-        due = due_at(slot, clock)
+    while slot.cadence in (Cadence.DAILY, Cadence.WEEKDAYS) and due > now + timedelta(days=1):
+        slot = previous_slot(slot)
+        earlier = due_at(slot, clock)
+        if earlier <= now:
+            break  # over a weekend
+        due = earlier
     return due
 
 

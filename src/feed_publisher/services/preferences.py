@@ -66,7 +66,7 @@ class Preferences:
     def reduce(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
         """As ``change``, for whoever has only the link to unsubscribe: never more than before."""
         rules = self._rules[view.digest]
-        order = [cadence.value for cadence in sorted(rules.cadences, key=lambda each: each.days)]
+        order = [cadence.value for cadence in sorted(rules.cadences, key=lambda each: each.rarity)]
         rarer = wanted.cadence in order and order.index(wanted.cadence) >= order.index(view.cadence)
         had = set(known) if view.topics == ("*",) else set(view.topics)
         fewer = (wanted.topics is None and view.topics == ("*",)) or set(wanted.topics or known) <= had

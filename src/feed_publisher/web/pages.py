@@ -48,7 +48,12 @@ LISTED = 30
 Authors = Mapping[str, AuthorRef]
 """By name as written."""
 
-LABELS = {Cadence.DAILY: "Every day", Cadence.WEEKLY: "Every week, on {day}"}
+LABELS = {
+    Cadence.DAILY: "Every day",
+    Cadence.WEEKDAYS: "From Monday to Friday",
+    Cadence.WEEKLY: "Every week, on {day}",
+    Cadence.MONTHLY: "Every month, on the first {day}",
+}
 
 
 class Pages:
@@ -220,6 +225,8 @@ def schedule(digest: Digest) -> str:
     phrases = {
         Cadence.WEEKLY: f"every {digest.day.capitalize()} at {hour}",
         Cadence.DAILY: f"every day at {hour}",
+        Cadence.WEEKDAYS: f"from Monday to Friday at {hour}",
+        Cadence.MONTHLY: f"on the first {digest.day.capitalize()} of the month at {hour}",
     }
     first, *others = digest.cadences
     return ", or ".join([phrases[first], *(cadence.value for cadence in others)])

@@ -310,8 +310,8 @@ def _fresh(fields: Fields) -> bool:
 
 def _rarer(digest: Digest, cadence: str) -> list[dict[str, object]]:
     """The cadences that bring fewer mails."""
-    days = next((each.days for each in Cadence if each == cadence), 0)
-    rarer = {each.value for each in digest.cadences if each.days > days}
+    now = next((each.rarity for each in Cadence if each == cadence), 0)
+    rarer = {each.value for each in digest.cadences if each.rarity > now}
     return [choice for choice in cadence_choices(digest, None) if choice["value"] in rarer]
 
 
