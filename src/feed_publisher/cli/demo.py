@@ -102,6 +102,7 @@ def _first_turn(app: App, out: Out, new: bool) -> str | None:
                 last = next(iter(app.issues.newest(1, digest.slug)), None)
                 since = f"{last.opened_at:%Y-%m-%d %H:%M} UTC" if last else "the start"
                 out.say(f"nothing new since {since}; `make again` starts afresh")
+    out.unpublished(app.publish().problems)  # what was mailed stands in the archive now
     mails = app.mailbox.list(limit=1)
     return mails[0].id if mails else None
 
@@ -124,6 +125,7 @@ def _show_pages(app: App, out: Out, port: int, mail: str | None) -> None:
         f"  a topic page, with Follow      {base}/topics/{topic}",
         f"  its feed                       {base}/feeds/{topic}.atom",
         f"  the page to subscribe          {base}/digests/{digest.slug}",
+        f"  what was mailed, on the web    {base}/issues/{digest.slug}",
         "",
         "  what happened",
         *(f"    {sentence}" for sentence in seen.happened),
@@ -142,7 +144,7 @@ def _show_pages(app: App, out: Out, port: int, mail: str | None) -> None:
 
 def _show_files(app: App, out: Out, mail: str | None) -> None:
     kinds = {f".{format}" for format in FeedFormat}
-    feeds = sorted(file for file in (app.folder / "public" / "feeds").glob("*") if file.suffix in kinds)
+    feeds = sorted(file for file in (app.folder / "public" / "feeds").rglob("*") if file.suffix in kinds)
     counted = (many(app.desk.happened().entries, "article"), many(len(app.topics.all()), "topic"))
     out.say(f"{', '.join(counted)}, {many(len(feeds), 'feed file')}:")
     for file in feeds:
