@@ -513,7 +513,8 @@ class App:
         from feed_publisher.services.subscribe import Subscribe
 
         cadences = {digest.slug: digest.cadences[0].value for digest in self.settings.digests}
-        return Subscribe(self.people, cadences, self.base_url)
+        welcoming = [digest.slug for digest in self.settings.digests if digest.welcome]
+        return Subscribe(self.people, cadences, self.base_url, welcoming)
 
     @cached_property
     def preferences(self) -> Preferences:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from web_site import ELSEWHERE, Site
+import lxml.html
+from web_site import ELSEWHERE, Site, filled
 
 NEW = "new@example.org"
 
@@ -101,3 +103,33 @@ def test_a_network_cannot_have_letters_sent_without_end(site: Site) -> None:
     other = site.client(("198.51.100.4", 50000))
     assert other.post("/digests/weekly", data={"email": "z@example.org"}).status_code == 200
     assert site.client().post("/digests/weekly", data={"email": "here@example.org"}).status_code == 200
+
+
+def test_a_welcome_with_the_link_to_keep(tmp_path: Path, sqlite_template: Path) -> None:
+    rest = '[[digests]]\nslug = "hello"\ntitle = "Hello"\nfrom_address = "h@harbour.example"\nwelcome = true\n'
+    with filled(tmp_path / "site", sqlite_template, rest=rest) as site:
+        for digest in ("hello", "weekly"):
+            site.client(ELSEWHERE).post(f"/digests/{digest}", data={"email": NEW})
+            site.letters()
+            for _ in range(2):
+                site.client().post(site.confirm_url(NEW, 1, digest), data={"confirm": "yes"})
+                site.letters()
+            site.clock.pass_(days=2)
+        assert subjects(site) == ["Please confirm: Hello", "Welcome to Hello", "Please confirm: The Quay Letter"]
+        welcome = next(mail for mail in site.letters() if mail.subject.startswith("Welcome"))
+        link = urlsplit(next(word for word in welcome.text.split() if "/preferences/" in word)).path
+        assert "What you get" in site.client(ELSEWHERE).get(link).text
+
+
+def test_a_form_for_other_sites(site: Site) -> None:
+    """Only the operator on this machine sees its lines; they work without cookie, script or hidden field."""
+    page = lxml.html.fromstring(site.client().get("/digests/weekly").text)
+    (lines,) = page.xpath("//textarea[@id='form-lines']")
+    form = lxml.html.fromstring(lines.text_content())
+    assert (form.method, form.action) == ("POST", "http://127.0.0.1:8000/digests/weekly")
+    answer = site.client(ELSEWHERE).post(
+        "/digests/weekly", data={"email": NEW}, headers={"Origin": "https://a.example"}
+    )
+    assert answer.status_code == 200
+    assert site.state(NEW) == "pending"
+    assert "form-lines" not in site.client(ELSEWHERE).get("/digests/weekly").text

@@ -119,8 +119,8 @@ class Site:
     def unsubscribe_url(self, address: str) -> str:
         return f"/unsubscribe/{self.token(Purpose.UNSUBSCRIBE, self.reader(address).subscription)}"
 
-    def confirm_url(self, address: str, request: int) -> str:
-        subject = (self.reader(address).subscription << REQUEST_BITS) + request
+    def confirm_url(self, address: str, request: int, digest: str = "weekly") -> str:
+        subject = (self.reader(address, digest).subscription << REQUEST_BITS) + request
         return f"/confirm/{self.token(Purpose.CONFIRM, subject)}"
 
     def token(self, purpose: Purpose, subject: int) -> str:

@@ -320,6 +320,9 @@ class Digest(Section):
     maximum: Annotated[int, Field(ge=1, le=200)] = 50
     """Articles in one mail; the rest is counted as "more on the web"."""
 
+    welcome: bool = False
+    """Whether whoever has confirmed is mailed a welcome, with the link to their own page to keep."""
+
     archive: bool = True
     """Whether its issues can be read on the web and have a feed; with false they are for its readers alone."""
 

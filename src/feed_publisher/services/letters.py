@@ -24,6 +24,7 @@ RETRY = timedelta(minutes=1)
 SUBJECTS = {
     "confirm": "Please confirm: {title}",
     "reminder": "Still want it? Please confirm: {title}",
+    "welcome": "Welcome to {title}",
     "link": "You already get {title}",
     "data": "What we have stored about you",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,10 +29,16 @@ class ImportReport:
 
 
 class Subscribe:
-    """One digest's readers come and go. ``cadences`` holds, by digest, the cadence of those who choose none."""
+    """One digest's readers come and go. ``cadences`` holds, by digest, the cadence of those who choose none.
 
-    def __init__(self, people: PeopleStore, cadences: Mapping[str, str], base_url: str) -> None:
+    ``welcoming`` are the digests that mail a welcome to whoever has confirmed.
+    """
+
+    def __init__(
+        self, people: PeopleStore, cadences: Mapping[str, str], base_url: str, welcoming: Collection[str] = ()
+    ) -> None:
         self._people = people
+        self._welcoming = welcoming
         self._cadences = cadences
         self._base_url = base_url
         self._pepper = people.secrets("pepper")[1]
@@ -59,7 +65,8 @@ class Subscribe:
             return None
         number, request = claim.subject >> REQUEST_BITS, claim.subject % (1 << REQUEST_BITS)
         source = "confirmed by a link mailed to the address"
-        return self._people.view(number) if self._people.confirm(number, request, source, now) else None
+        done = self._people.confirm(number, request, source, now, self._welcoming)
+        return self._people.view(number) if done else None
 
     def pending(self, token: str) -> SubscriberView | None:
         """Whom a confirm token is for."""

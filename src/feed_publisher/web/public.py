@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from html import escape
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -173,10 +174,21 @@ class Public:
             422 if error else 200,
             PRIVATE if request.method == "POST" else None,
             digest=self._pages.digest(digest),
+            embed=self._embed(digest) if self._pages.is_local(request) else "",
             cadences=cadence_choices(digest, cadence),
             error=error,
             address=address,
             sent=sent,
+        )
+
+    def _embed(self, digest: Digest) -> str:
+        """A form for pages of other sites: it needs neither cookie nor script."""
+        address, title = f"{self._pages.absolute}/digests/{digest.slug}", escape(digest.title)
+        return (
+            f'<form method="post" action="{address}">\n'
+            '  <label>Your mail address <input type="email" name="email" required></label>\n'
+            f"  <button>Subscribe to {title}</button>\n"
+            "</form>"
         )
 
     async def confirm(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -81,8 +81,11 @@ class SqlPeopleStore:
             connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
             note(connection, row.id, "asked", person.consent_source, now)
 
-    def confirm(self, number: int, request: int, source: str, now: datetime) -> bool:
-        """Activate a pending subscription; False when this request was used or is older than 72 hours."""
+    def confirm(self, number: int, request: int, source: str, now: datetime, welcoming: Collection[str] = ()) -> bool:
+        """Activate a pending subscription; False when this request was used or is older than 72 hours.
+
+        ``welcoming``: the digests that mail a welcome.
+        """
         with self._database.write() as connection:
             row = connection.execute(select(subscription).where(subscription.c.id == number).with_for_update()).first()
             if row is None or row.request != request or row.asked_at is None:
@@ -92,6 +95,10 @@ class SqlPeopleStore:
             if row.state != SubscriptionState.PENDING or row.asked_at < now - timedelta(hours=72):
                 return False
             activate(connection, row, source, now)
+            greeted = select(digest.c.id).where(digest.c.slug.in_(welcoming))
+            welcomed = and_(subscription.c.id == number, subscription.c.digest_id.in_(greeted))
+            letter = {"letter": "welcome", "letter_due_at": now}
+            connection.execute(update(subscription).where(welcomed).values(letter))
             return True
 
     def leave(self, number: int, now: datetime) -> bool:
