@@ -524,7 +524,9 @@ class App:
         from feed_publisher.services.preferences import Preferences
 
         store, zones = SqlPreferenceStore(self.database), available_timezones()
-        return Preferences(store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__)
+        return Preferences(
+            store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__, self.subscribe.key_of
+        )
 
     def add_subscribers(
         self, slug: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str

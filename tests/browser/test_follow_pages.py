@@ -21,9 +21,12 @@ from test_pages import browser, visitor
 from test_real_server import running
 from web_site import Site, filled
 
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.model import EntryState
 from feed_publisher.domain.token import Purpose, dated
+from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page as Entries
+from feed_publisher.services.subscribe import REQUEST_BITS
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser"]
@@ -80,6 +83,7 @@ def pages(site: Site) -> list[str]:
         f"{preferences}?digest=weekly&done=saved",
         paused,
         f"/data/{site.token(Purpose.DATA, dated(away.subscription, int(site.clock.now.timestamp())))}",
+        moving(site, away),
         "/nothing",
         "/mailbox",
         f"/mailbox/{mail}",
@@ -87,6 +91,13 @@ def pages(site: Site) -> list[str]:
         "/admin/sources/desk",
         *issues,
     ]
+
+
+def moving(site: Site, reader: SubscriberView) -> str:
+    """The page that asks the new address of a reader."""
+    data = site.token(Purpose.DATA, dated(reader.subscription, int(site.clock.now.timestamp())))
+    assert site.app.preferences.ask_move(data, parse_address("moved@example.org"), site.clock())
+    return f"/move/{site.token(Purpose.MOVE, (reader.subscription << REQUEST_BITS) + 1)}"
 
 
 def issue_pages(site: Site) -> list[str]:

@@ -94,3 +94,73 @@ def test_the_operator_can_erase_too(site: Site, page: str) -> None:
     assert site.app.preferences.erase_address(key, site.clock())
     assert not site.app.preferences.erase_address(key, site.clock())
     assert ANN not in json.dumps(site.dump(), default=str)
+
+
+# --- another address
+
+NEW = "new@example.org"
+
+
+def move_link(site: Site, page: str, address: str = NEW) -> str:
+    data = link(site, page)
+    assert "We have written to" in site.client(ELSEWHERE).post(data, data={"action": "move", "email": address}).text
+    letter = site.letters()[0]
+    assert (letter.to, letter.subject) == (address, "Please confirm your new address")
+    assert ANN not in letter.text + letter.html, "the new address learns nothing of the old one"
+    return urlsplit(next(word for word in letter.text.split() if "/move/" in word)).path
+
+
+def test_another_address_keeps_everything(site: Site, page: str) -> None:
+    site.client(ELSEWHERE).post(page, data={"digest": "weekly", "cadence": "daily", "scope": "all", "hour": "06:00"})
+    before = site.reader(ANN)
+    move = move_link(site, page)
+    for _ in range(3):
+        assert NEW in site.client(ELSEWHERE).get(move).text
+    assert site.state(ANN) == "active", "looking changes nothing"
+    assert "It comes here from now on" in site.client(ELSEWHERE).post(move, data={"move": "yes"}).text
+    after = site.reader(NEW)
+    assert (after.subscription, after.cadence, after.at) == (before.subscription, "daily", "06:00")
+    assert site.state(ANN) == "nobody"
+    assert site.app.open_manual("weekly") is None, "what was read stays read"
+    assert NEW in site.client(ELSEWHERE).get(page).text, "old links lead to the same person"
+    assert site.client(ELSEWHERE).post(move, data={"move": "yes"}).status_code == 404, "once"
+
+
+def test_a_link_to_move_is_for_one_address_and_one_hour(site: Site, page: str) -> None:
+    first = move_link(site, page)
+    site.clock.pass_(minutes=5)
+    second = move_link(site, page, "second@example.org")
+    assert site.client(ELSEWHERE).post(first, data={"move": "yes"}).status_code == 404, "another was asked for since"
+    site.clock.pass_(minutes=61)
+    assert site.client(ELSEWHERE).post(second, data={"move": "yes"}).status_code == 404
+    assert site.state(ANN) == "active"
+
+
+def test_nobody_is_told_whether_an_address_is_known(site: Site, page: str) -> None:
+    site.join("ben@example.org")
+    site.clock.pass_(days=2)
+    data = link(site, page)
+    texts = [
+        site.client(ELSEWHERE).post(data, data={"action": "move", "email": address}).text.replace(address, "X")
+        for address in ("ben@example.org", "free@example.org")
+    ]
+    assert texts[0] == texts[1]
+    site.letters()
+    site.clock.pass_(days=2)
+    taken = move_link(site, page, "ben@example.org")
+    answer = site.client(ELSEWHERE).post(taken, data={"move": "yes"})
+    assert answer.status_code == 409
+    assert "has newsletters of its own" in answer.text
+    assert (site.state(ANN), site.state("ben@example.org")) == ("active", "active")
+
+
+def test_no_address_is_bombed_and_none_that_is_never_mailed(site: Site, page: str) -> None:
+    site.app.people.suppress(site.app.subscribe.key_of(parse_address("never@example.org")), "", site.clock())
+    data = link(site, page)
+    count = site.app.mailbox.count()
+    for address in ["never@example.org", *[NEW] * 5]:
+        assert site.client(ELSEWHERE).post(data, data={"action": "move", "email": address}).status_code == 200
+        site.letters()
+    assert site.app.mailbox.count() == count + 1
+    for wrong in ("", "nobody", "a@b@c", "a@x.example, b@x.example", "a\r\nBcc: x@y.example"):
+        assert site.client(ELSEWHERE).post(data, data={"action": "move", "email": wrong}).status_code == 422, wrong

@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     CONFIRM = 1
     UNSUBSCRIBE = 2
     PREFERENCES = 3
+    MOVE = 5  # another address takes the place of a person's
     DATA = 4  # all that is stored about a person: to see it and to have it erased, for an hour
 
 

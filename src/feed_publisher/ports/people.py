@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 
@@ -98,6 +99,14 @@ class PersonEvent:
     detail: str
 
 
+class Moved(StrEnum):
+    """What became of a change of address. ``taken``: somebody gets newsletters there already."""
+
+    DONE = "done"
+    TOO_LATE = "too late"
+    TAKEN = "taken"
+
+
 class PreferenceStore(Protocol):
     """What readers choose for themselves. False: it is not, or no longer, an active subscription."""
 
@@ -133,6 +142,15 @@ class PreferenceStore(Protocol):
         ...
 
     def erase_address(self, address_key: str, now: datetime) -> bool: ...
+    def ask_move(self, subscription: int, address: str, key: str, now: datetime) -> None:
+        """Have a link mailed to another address of the person whose this is, unless it may not be written to."""
+        ...
+
+    def pending_move(self, subscription: int, request: int, now: datetime) -> str:
+        """The address that this request asks for; "" when it is too old or another has come since."""
+        ...
+
+    def move(self, subscription: int, request: int, key: str, now: datetime) -> Moved: ...
     def history(self, subscription: int) -> list[PersonEvent]:
         """Newest first."""
         ...

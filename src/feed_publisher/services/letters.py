@@ -27,6 +27,7 @@ SUBJECTS = {
     "welcome": "Welcome to {title}",
     "link": "You already get {title}",
     "data": "What we have stored about you",
+    "move": "Please confirm your new address",
 }
 
 

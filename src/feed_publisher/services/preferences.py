@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.cadence import Clock, due_at, next_slot, parse_slot, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated
-from feed_publisher.ports.people import PeopleStore, PreferenceStore, SubscriberView, Wanted
+from feed_publisher.ports.people import Moved, PeopleStore, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
+from feed_publisher.services.subscribe import REQUEST_BITS
 
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """The end of a pause that lasts until its reader ends it."""
@@ -30,12 +32,14 @@ class Preferences:
         rules: Mapping[str, DigestRules],
         read: Callable[[str], Claim | None],
         is_zone: Callable[[str], bool],
+        key_of: Callable[[Address], str],
     ) -> None:
         self._store = store
         self._people = people
         self._rules = rules
         self._read = read
         self._is_zone = is_zone
+        self._key_of = key_of
 
     def person(self, token: str, purpose: Purpose = Purpose.PREFERENCES) -> list[SubscriberView]:
         """All subscriptions of the token's owner; none for a token that is not genuine.
@@ -118,6 +122,33 @@ class Preferences:
     def erase(self, token: str, now: datetime) -> bool:
         number = self._of_data(token, now)
         return number is not None and self._store.erase(number, now)
+
+    def ask_move(self, token: str, address: Address, now: datetime) -> bool:
+        """Write to another address of the token's owner. The answer is the same whether it may be written to."""
+        number = self._of_data(token, now)
+        if number is None:
+            return False
+        self._store.ask_move(number, address.typed, self._key_of(address), now)
+        return True
+
+    def moving(self, token: str, now: datetime) -> str:
+        """The address that a link mailed to it asks for; "" for one that is not genuine or too old."""
+        found = self._of_move(token)
+        return self._store.pending_move(*found, now) if found else ""
+
+    def move(self, token: str, now: datetime) -> Moved:
+        """The new address takes the place of the old one."""
+        found, address = self._of_move(token), self.moving(token, now)
+        if found is None or not address:
+            return Moved.TOO_LATE
+        return self._store.move(*found, self._key_of(parse_address(address)), now)
+
+    def _of_move(self, token: str) -> tuple[int, int] | None:
+        """Subscription and request."""
+        claim = self._read(token)
+        if claim is None or claim.purpose is not Purpose.MOVE:
+            return None
+        return claim.subject >> REQUEST_BITS, claim.subject % (1 << REQUEST_BITS)
 
     def erase_address(self, address_key: str, now: datetime) -> bool:
         """By the operator. False for an address that is not known."""

@@ -168,6 +168,9 @@ class Subscribe:
     def letter_links(self, letter: Letter, now: datetime) -> dict[str, str]:
         """The links of a letter by their names in templates: to confirm, or (already subscribed) to what one gets."""
         key_id, key = self.current_key
+        if letter.kind == "move":
+            subject = (letter.subscription << REQUEST_BITS) + letter.request
+            return {"move_url": f"{self._base_url}/move/{make_token(Purpose.MOVE, subject, key_id, key)}"}
         if letter.kind == "data":
             subject = dated(letter.subscription, int(now.timestamp()))
             return {"data_url": f"{self._base_url}/data/{make_token(Purpose.DATA, subject, key_id, key)}"}

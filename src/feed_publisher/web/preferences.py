@@ -14,12 +14,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from feed_publisher.config.models import Digest
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.token import Purpose
-from feed_publisher.ports.people import SubscriberView, Wanted
+from feed_publisher.ports.people import Moved, SubscriberView, Wanted
 from feed_publisher.services.preferences import FOR_EVER, Preferences
 from feed_publisher.web.forms import Fields, read_fields
 from feed_publisher.web.pages import PRIVATE, SECURITY, Pages, cadence_choices
@@ -53,6 +54,7 @@ class PreferencePages:
             Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
             Route("/data/{token}", self.data, methods=["GET", "POST"]),
             Route("/data/{token}/export.json", self.export),
+            Route("/move/{token}", self.move, methods=["GET", "POST"]),
         ]
 
     @property
@@ -246,10 +248,41 @@ class PreferencePages:
         if not found or not found["address"]:
             return self._too_late(request)
         erased = fields is not None and fields.get("erase") == "yes" and self._service.erase(token, now)
+        asked, error = "", ""
+        if fields is not None and fields.get("action") == "move":
+            try:
+                new = parse_address(fields.get("email"))
+                self._service.ask_move(token, new, now)
+                asked = new.typed
+            except InputError as refused:
+                error = _sentence(refused.reason)
         address = f"{self._pages.base}/data/{token}"
         return self._pages.page(
-            request, "data", 200, PRIVATE, data=found, erased=erased, export_url=f"{address}/export.json"
+            request,
+            "data",
+            422 if error else 200,
+            PRIVATE,
+            data=found,
+            erased=erased,
+            asked=asked,
+            error=error,
+            export_url=f"{address}/export.json",
         )
+
+    async def move(self, request: Request) -> Response:
+        fields = await read_fields(request) if request.method == "POST" else None
+        return await run_in_threadpool(self._move, request, fields)
+
+    def _move(self, request: Request, fields: Fields | None) -> Response:
+        token, now = request.path_params["token"], self._app.clock()
+        address = self._service.moving(token, now)
+        if not address:
+            return self._too_late(request)
+        done = Moved.TOO_LATE
+        if fields is not None and fields.get("move") == "yes":
+            done = self._service.move(token, now)
+        status = 409 if done is Moved.TAKEN else 200
+        return self._pages.page(request, "move", status, PRIVATE, address=address, done=done.value)
 
     async def export(self, request: Request) -> Response:
         found = await run_in_threadpool(self._service.data, request.path_params["token"], self._app.clock())

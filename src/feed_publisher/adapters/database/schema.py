@@ -371,6 +371,9 @@ subscriber = Table(
     Column("name", String(200), nullable=False, default=""),
     Column("language", String(35)),
     Column("added_at", Utc, nullable=False),
+    Column("new_address", String(320)),  # until its owner has said yes
+    Column("move_request", Integer, nullable=False, server_default="0"),
+    Column("move_asked_at", Utc),
 )
 
 subscription = Table(

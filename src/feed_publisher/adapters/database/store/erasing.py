@@ -34,6 +34,7 @@ def personal_data(connection: Connection, number: int) -> dict[str, Any]:
         "address": person.address,
         "name": person.name,
         "language": person.language,
+        "new_address": person.new_address,
         "known_since": person.added_at.isoformat(),
         "subscriptions": [
             {
@@ -92,7 +93,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     blank = {**left, "consent_source": "", "request": subscription.c.request + 1}
     connection.execute(update(subscription).where(subscription.c.id.in_(numbers)).values(blank))
     connection.execute(delete(letter_log).where(letter_log.c.address_key == row.address_key))
-    nobody = {"address": "", "address_key": f"erased {person}", "name": "", "language": None}
+    nobody = {"address": "", "address_key": f"erased {person}", "name": "", "language": None, "new_address": None}
     connection.execute(update(subscriber).where(subscriber.c.id == person).values(nobody))
     return True
 

@@ -53,7 +53,7 @@ class SqlLetterStore:
             return []
         query = (
             select(subscription.c.id, subscription.c.request, subscription.c.letter)
-            .add_columns(subscriber.c.address, digest.c.slug)
+            .add_columns(subscriber.c.address, subscriber.c.new_address, subscriber.c.move_request, digest.c.slug)
             .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
             .join(digest, digest.c.id == subscription.c.digest_id)
             .where(subscription.c.id.in_(numbers), subscription.c.letter_due_at <= now)
@@ -65,19 +65,14 @@ class SqlLetterStore:
             rows = connection.execute(query.with_for_update(of=subscription, skip_locked=True)).all()
             mine = subscription.c.id.in_([row.id for row in rows])
             connection.execute(update(subscription).where(mine).values(letter_due_at=now + LEASE))
-        return [
-            Letter(subscription=row.id, request=row.request, kind=row.letter, address=row.address, digest=row.slug)
-            for row in rows
-        ]
+        return [_letter(row) for row in rows]
 
     def done(self, letter: Letter, accepted: bool) -> None:
         """Accepted, or refused for good. A newer request of the same person stays due."""
         with self._database.write() as connection:
-            mine = and_(
-                subscription.c.id == letter.subscription,
-                subscription.c.request == letter.request,
-                subscription.c.letter == letter.kind,
-            )
+            mine = and_(subscription.c.id == letter.subscription, subscription.c.letter == letter.kind)
+            if letter.kind != "move":
+                mine = and_(mine, subscription.c.request == letter.request)
             row = connection.execute(select(subscription).where(mine).with_for_update()).first()
             if row is not None:
                 values = _afterwards(row, letter.kind, accepted)
@@ -106,6 +101,14 @@ class SqlLetterStore:
         with self._database.write() as connection:
             mine = and_(subscription.c.id == letter.subscription, subscription.c.letter_due_at.is_not(None))
             connection.execute(update(subscription).where(mine).values(letter_due_at=due_at))
+
+
+def _letter(row: Row[Any]) -> Letter:
+    """A change of address is asked of the new one."""
+    address, request = row.address, row.request
+    if row.letter == "move" and row.new_address:
+        address, request = row.new_address, row.move_request
+    return Letter(subscription=row.id, request=request, kind=row.letter, address=address, digest=row.slug)
 
 
 def _afterwards(row: Row[Any], kind: str, accepted: bool) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class SqlPeopleStore:
             if row is None:
                 join_one(connection, person, cadence, now)
                 row = _find(connection, person)
-            if row is None or not _may_be_written_to(connection, person.address_key, now):
+            if row is None or not may_be_written_to(connection, person.address_key, now):
                 return
             active = row.state == SubscriptionState.ACTIVE
             values: dict[str, Any] = {"asked_at": now, "letter": "link" if active else "confirm", "letter_due_at": now}
@@ -152,7 +152,7 @@ class SqlPeopleStore:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
 
 
-def _may_be_written_to(connection: Connection, key: str, now: datetime) -> bool:
+def may_be_written_to(connection: Connection, key: str, now: datetime) -> bool:
     """Whether the address may have a letter that somebody asked for; then it has one less.
 
     Only its hash is kept, and only as long as it counts: those who never confirm are forgotten before.

@@ -22,6 +22,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.erasing import erase_person, personal_data
 from feed_publisher.adapters.database.store.history import note
+from feed_publisher.adapters.database.store.moving import ask_move, move_person, pending_move
 from feed_publisher.adapters.database.store.people import (
     activate,
     clock_number,
@@ -36,7 +37,7 @@ from feed_publisher.adapters.database.store.transitions import WAITING, move
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.selection import Choice, change_choice
-from feed_publisher.ports.people import NewSubscription, PersonEvent, SubscriberView, WaitingIssue, Wanted
+from feed_publisher.ports.people import Moved, NewSubscription, PersonEvent, SubscriberView, WaitingIssue, Wanted
 
 BATCH = 1000
 
@@ -161,6 +162,19 @@ class SqlPreferenceStore:
             query = select(subscriber.c.id).where(subscriber.c.address_key == address_key)
             person = connection.execute(query).scalar()
             return person is not None and erase_person(connection, int(person), now)
+
+    def ask_move(self, number: int, address: str, key: str, now: datetime) -> None:
+        with self._database.write() as connection:
+            ask_move(connection, number, address, key, now)
+
+    def pending_move(self, number: int, request: int, now: datetime) -> str:
+        with self._database.read() as connection:
+            person = pending_move(connection, number, request, now)
+            return "" if person is None else str(person.new_address)
+
+    def move(self, number: int, request: int, key: str, now: datetime) -> Moved:
+        with self._database.write() as connection:
+            return move_person(connection, number, request, key, now)
 
     def history(self, number: int) -> list[PersonEvent]:
         query = select(subscription_event).where(subscription_event.c.subscription_id == number)

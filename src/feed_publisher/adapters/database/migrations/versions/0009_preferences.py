@@ -15,6 +15,9 @@ def upgrade() -> None:
     column = sa.Column("paused_fresh", sa.Boolean(), nullable=False, server_default=sa.false())
     op.add_column("subscription", column)
     op.add_column("subscription", sa.Column("cadence_at", Utc(), nullable=True))
+    op.add_column("subscriber", sa.Column("new_address", sa.String(length=320), nullable=True))
+    op.add_column("subscriber", sa.Column("move_request", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("subscriber", sa.Column("move_asked_at", Utc(), nullable=True))
     op.create_index("ix_subscription_paused_until", "subscription", ["paused_until"], unique=False)
     op.create_table(
         "letter_log",
