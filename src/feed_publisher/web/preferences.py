@@ -263,6 +263,7 @@ class PreferencePages:
             422 if error else 200,
             PRIVATE,
             data=found,
+            titles={digest.slug: digest.title for digest in self._app.settings.digests},
             erased=erased,
             asked=asked,
             error=error,
