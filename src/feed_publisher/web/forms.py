@@ -53,3 +53,8 @@ async def _read(request: Request) -> list[tuple[str, str]]:
     except Exception as error:
         raise HTTPException(400, "This form could not be read.") from error
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+
+
+def sentence(reason: str) -> str:
+    """The reason of an error as people read it on a page."""
+    return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "!", "?")) else ".")

@@ -10,20 +10,19 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from feed_publisher.config.models import Digest
-from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.token import Purpose
-from feed_publisher.ports.people import Moved, SubscriberView, Wanted
+from feed_publisher.ports.people import SubscriberView, Wanted
 from feed_publisher.services.preferences import FOR_EVER, Preferences
-from feed_publisher.web.forms import Fields, read_fields
-from feed_publisher.web.pages import PRIVATE, SECURITY, Pages, cadence_choices
+from feed_publisher.web.forms import Fields, read_fields, sentence
+from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
 
 PAUSES = {"7": "a week", "14": "two weeks", "28": "four weeks", "91": "three months", "": "until I end it"}
 """Days, and how people say it."""
@@ -52,9 +51,6 @@ class PreferencePages:
         return [
             Route("/preferences/{token}", self.preferences, methods=["GET", "POST"]),
             Route("/unsubscribe/{token}", self.unsubscribe, methods=["GET", "POST"]),
-            Route("/data/{token}", self.data, methods=["GET", "POST"]),
-            Route("/data/{token}/export.json", self.export),
-            Route("/move/{token}", self.move, methods=["GET", "POST"]),
         ]
 
     @property
@@ -132,7 +128,7 @@ class PreferencePages:
             form_url=self._address(request),
             done=DONE.get(done, ""),
             changed=request.query_params.get("digest", "") if request.method == "GET" else slug,
-            error=_sentence(error.reason) if error else "",
+            error=sentence(error.reason) if error else "",
             field=error.where if error else "",
         )
 
@@ -190,7 +186,7 @@ class PreferencePages:
             try:
                 done = self._reduce(view, fields, now)
             except InputError as refused:
-                error = _sentence(refused.reason)
+                error = sentence(refused.reason)
         view = self._service.person(token, Purpose.UNSUBSCRIBE)[0]
         return self._leaving(request, view, done, error)
 
@@ -235,66 +231,6 @@ class PreferencePages:
             active=active,
             address_hint=_hint(view.address),
         )
-
-    # --- all that is stored
-
-    async def data(self, request: Request) -> Response:
-        fields = await read_fields(request) if request.method == "POST" else None
-        return await run_in_threadpool(self._data, request, fields)
-
-    def _data(self, request: Request, fields: Fields | None) -> Response:
-        token, now = request.path_params["token"], self._app.clock()
-        found = self._service.data(token, now)
-        if not found or not found["address"]:
-            return self._too_late(request)
-        erased = fields is not None and fields.get("erase") == "yes" and self._service.erase(token, now)
-        asked, error = "", ""
-        if fields is not None and fields.get("action") == "move":
-            try:
-                new = parse_address(fields.get("email"))
-                self._service.ask_move(token, new, now)
-                asked = new.typed
-            except InputError as refused:
-                error = _sentence(refused.reason)
-        address = f"{self._pages.base}/data/{token}"
-        return self._pages.page(
-            request,
-            "data",
-            422 if error else 200,
-            PRIVATE,
-            data=found,
-            titles={digest.slug: digest.title for digest in self._app.settings.digests},
-            erased=erased,
-            asked=asked,
-            error=error,
-            export_url=f"{address}/export.json",
-        )
-
-    async def move(self, request: Request) -> Response:
-        fields = await read_fields(request) if request.method == "POST" else None
-        return await run_in_threadpool(self._move, request, fields)
-
-    def _move(self, request: Request, fields: Fields | None) -> Response:
-        token, now = request.path_params["token"], self._app.clock()
-        address = self._service.moving(token, now)
-        if not address:
-            return self._too_late(request)
-        done = Moved.TOO_LATE
-        if fields is not None and fields.get("move") == "yes":
-            done = self._service.move(token, now)
-        status = 409 if done is Moved.TAKEN else 200
-        return self._pages.page(request, "move", status, PRIVATE, address=address, done=done.value)
-
-    async def export(self, request: Request) -> Response:
-        found = await run_in_threadpool(self._service.data, request.path_params["token"], self._app.clock())
-        if not found or not found["address"]:
-            return self._too_late(request)
-        headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="my-data.json"'}
-        return JSONResponse(found, headers={**SECURITY, **headers})
-
-    def _too_late(self, request: Request) -> Response:
-        message = "It works for one hour. Ask for a new one on the page of your newsletters."
-        return self._pages.error(request, 404, "This link no longer works", message)
 
     # --- shared
 
@@ -355,10 +291,6 @@ def _gone(slug: str, base: str) -> dict[str, str]:
 
 def _zones() -> list[str]:
     return sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix")))
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _hint(address: str) -> str:

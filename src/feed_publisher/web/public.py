@@ -23,7 +23,7 @@ from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.follow import follow_view, topic_feed
-from feed_publisher.web.forms import read_form
+from feed_publisher.web.forms import read_form, sentence
 from feed_publisher.web.limits import ASKED_BURST, ASKED_EVERY, Limits, network_of
 from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages, cadence_choices
 
@@ -145,7 +145,7 @@ class Public:
             return self._subscribe_page(
                 request,
                 digest,
-                error=_sentence(error),
+                error=sentence(error.reason),
                 address=form.get("email", "")[:254],
                 cadence=form.get("cadence"),
             )
@@ -243,8 +243,3 @@ class Public:
         return PlainTextResponse(
             "User-agent: *\n" + "".join(f"Disallow: {self._pages.base}{path}\n" for path in closed)
         )
-
-
-def _sentence(error: InputError) -> str:
-    text = error.reason[:1].upper() + error.reason[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."

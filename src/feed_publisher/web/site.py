@@ -23,6 +23,7 @@ from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.limits import Limits
 from feed_publisher.web.mailbox import MailboxPages
+from feed_publisher.web.mydata import DataPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.preferences import PreferencePages
 from feed_publisher.web.public import Public
@@ -48,7 +49,7 @@ def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = No
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
-    parts = (Public, PreferencePages, FollowPages, ArchivePages)
+    parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages)
     public = [route for part in parts for route in part(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))
