@@ -184,7 +184,7 @@ class Walk(RuleBasedStateMachine):
         for letter in self.world.letters.claim(["weekly"], 9, self.now):
             if letter.kind == "confirm":
                 assert self.world.people.confirm(letter.subscription, letter.request, "link", self.now)
-            self.world.letters.done(letter)
+            self.world.letters.done(letter, True)
 
     @rule(name=NAMES, days=st.integers(0, 2))
     def pauses(self, name: str, days: int) -> None:
