@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import lxml.html
 from web_site import ELSEWHERE, Site, filled
 
+from feed_publisher.web.limits import network_of
+
 NEW = "new@example.org"
 
 
@@ -133,3 +135,18 @@ def test_a_form_for_other_sites(site: Site) -> None:
     assert answer.status_code == 200
     assert site.state(NEW) == "pending"
     assert "form-lines" not in site.client(ELSEWHERE).get("/digests/weekly").text
+
+
+def test_networks() -> None:
+    addresses = [
+        "203.0.113.7",
+        "::ffff:203.0.113.9",
+        "2001:db8:1:2::5",
+        "::1",
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "x",
+        "",
+    ]
+    networks = ["203.0.113.0/24", "203.0.113.0/24", "2001:db8:1:2::/64", "", "", "", "", ""]
+    assert [network_of(address) for address in addresses] == networks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 BURST = 5
 """Whole answers at once: a reader fetches a feed two or three times when it is added."""
@@ -48,6 +48,8 @@ def network_of(address: str) -> str:
         parsed = ip_address(address)
     except ValueError:
         return ""
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped  # as a socket for both versions sees it: all of IPv4 would be one network
     if parsed.is_loopback:
         return ""
     return str(ip_network((parsed, 24 if parsed.version == 4 else 64), strict=False))

@@ -115,7 +115,7 @@ class PreferencePages:
             "preferences",
             422 if error else 200,
             PRIVATE,
-            address=person[0].address,
+            address_hint=_hint(person[0].address),  # mails are forwarded, and addresses change
             suppressed=person[0].suppressed,
             cards=[self._card(view) for view in active],
             others=[
