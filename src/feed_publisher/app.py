@@ -334,8 +334,7 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
-        while SqlPreferenceStore(self.database).end_pauses(now):
-            pass
+        self._end_pauses(now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
             sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
@@ -346,6 +345,11 @@ class App:
         for each in rules.values():
             opened += issues.open_due(each, now)
         return opened
+
+    def _end_pauses(self, now: datetime) -> None:
+        """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
+        while SqlPreferenceStore(self.database).end_pauses(now):
+            pass
 
     def _tell_unknown_digests(self, now: datetime) -> None:
         """Mail that waits for a digest that is no longer configured leaves only when it is again."""
@@ -368,6 +372,7 @@ class App:
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
+        self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
     def preview(self, slug: str, reader: Address | None, as_of: datetime | None) -> Edition | None:

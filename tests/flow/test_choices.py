@@ -87,6 +87,18 @@ def test_after_a_pause_one_may_start_fresh(site: Site) -> None:
     assert "start fresh after sequence" in history[0].detail
 
 
+def test_a_manual_send_after_a_pause_starts_fresh_too(site: Site) -> None:
+    days(site, 2, 1)
+    with site.open() as app:
+        app.preferences.pause(view(site), 3, True, site.now)
+    site.write("30.txt", listing("Ships", [30]))
+    site.now += HOUR
+    site.pickup()
+    site.now += 4 * DAY
+    assert site.send() is None, "nothing new for anybody"
+    assert mailed(site) == Counter([1])
+
+
 def test_a_pause_takes_back_what_waits(tmp_path: Path) -> None:
     """The issue was opened for the first zone; this reader's hour is still to come."""
     site = Site(tmp_path / "site", digest=DAILY).make()

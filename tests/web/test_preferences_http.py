@@ -7,10 +7,13 @@ from urllib.parse import urlsplit
 
 import lxml.html
 import pytest
+from starlette.testclient import TestClient
 from web_site import ELSEWHERE, Site
 
+from feed_publisher.app import App
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView
+from feed_publisher.web.site import build
 
 ANN = "ann@example.org"
 
@@ -218,3 +221,28 @@ def test_the_mail_leads_to_the_page(site: Site, page: str) -> None:
     mail = site.app.mailbox.read(site.app.mailbox.list()[0].id)
     for part in (mail.html, mail.text):
         assert f"http://127.0.0.1:8000{page}" in part
+
+
+def test_the_link_to_unsubscribe_ends_no_pause(site: Site, page: str) -> None:
+    post(site, page, action="pause", days="", then="fresh")
+    before = ann(site).paused_until
+    assert "paused already" in site.client(ELSEWHERE).post(site.unsubscribe_url(ANN), data={"action": "pause"}).text
+    assert ann(site).paused_until == before
+
+
+def test_a_cadence_or_digest_that_is_gone_is_no_error_of_ours(site: Site, page: str) -> None:
+    save(site, page, cadence="daily")
+    text = (site.folder / "publisher.toml").read_text()
+    leave = site.unsubscribe_url(ANN)
+    for settings in (
+        text.replace('cadences = ["weekly", "daily"]', 'cadences = ["weekly"]'),
+        text.partition("[[digests]]")[0],
+    ):
+        (site.folder / "publisher.toml").write_text(settings)
+        with App(site.folder, clock=site.clock) as app, TestClient(build(app)) as client:
+            for action in ({"action": "less", "cadence": "weekly"}, {"action": "topics", "topic": "harbour-towns"}):
+                assert client.post(leave, data=action).status_code in (200, 422)
+            saved = {"digest": "weekly", "action": "save", "cadence": "weekly", "scope": "all"}
+            assert client.post(page, data=saved).status_code in (200, 422)
+    for hour in ("99999999999", "7:99999999999", "٧", "7:"):
+        assert "Write the hour" in save(site, page, 422, hour=hour)

@@ -6,6 +6,7 @@ next valid minute.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -104,8 +105,13 @@ def lateness_limit(cadence: Cadence) -> timedelta:
     return timedelta(hours=12) if cadence in (Cadence.DAILY, Cadence.WEEKDAYS) else timedelta(days=3)
 
 
+_TIME = re.compile(r"[0-9]{1,2}(:[0-9]{1,2})?")
+
+
 def parse_time(text: str) -> time:
     """A wall time from "7", "07:30" or "7:30"; ValueError otherwise."""
+    if not _TIME.fullmatch(text.strip()):
+        raise ValueError(f"no time: {text[:60]!r}")
     hour, _, minute = text.strip().partition(":")
     return time(int(hour), int(minute or 0))
 

@@ -67,6 +67,12 @@ def of_dated(subject: int) -> int:
     return subject >> _STEP_BITS
 
 
+def time_of_dated(subject: int, seconds: int) -> int:
+    """When it was made, in seconds since 1970, rounded down to ten minutes; ``seconds`` is now."""
+    age = (seconds // _STEP - subject) % (1 << _STEP_BITS)
+    return (seconds // _STEP - age) * _STEP
+
+
 def is_fresh(subject: int, seconds: int) -> bool:
     """Made in the last hour, to ten minutes; not in the future."""
     age = (seconds // _STEP - subject) % (1 << _STEP_BITS)

@@ -146,6 +146,10 @@ class PreferenceStore(Protocol):
         """Have a link mailed to another address of the person whose this is, unless it may not be written to."""
         ...
 
+    def has_moved(self, subscription: int, since: datetime) -> bool:
+        """Whether another address has taken the place of the old one since then."""
+        ...
+
     def pending_move(self, subscription: int, request: int, now: datetime) -> str:
         """The address that this request asks for; "" when it is too old or another has come since."""
         ...

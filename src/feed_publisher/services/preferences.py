@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from feed_publisher.domain.address import Address, parse_address
-from feed_publisher.domain.cadence import Clock, due_at, next_slot, parse_slot, parse_time
+from feed_publisher.domain.cadence import Cadence, Clock, due_at, next_slot, parse_slot, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
-from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated
+from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated, time_of_dated
 from feed_publisher.ports.people import Moved, PeopleStore, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.subscribe import REQUEST_BITS
@@ -56,7 +56,7 @@ class Preferences:
 
     def change(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
         """``known``: the topics there are to choose from. Raises InputError naming the field."""
-        rules = self._rules[view.digest]
+        rules = self._rules_of(view)
         wanted = self._checked(rules, wanted, known)
         moves: dict[int, datetime] = {}
         if (wanted.zone, wanted.at) != (view.zone, view.at):
@@ -69,9 +69,10 @@ class Preferences:
 
     def reduce(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
         """As ``change``, for whoever has only the link to unsubscribe: never more than before."""
-        rules = self._rules[view.digest]
-        order = [cadence.value for cadence in sorted(rules.cadences, key=lambda each: each.rarity)]
-        rarer = wanted.cadence in order and order.index(wanted.cadence) >= order.index(view.cadence)
+        rarity = {cadence.value: cadence.rarity for cadence in Cadence}
+        rarer = rarity.get(wanted.cadence, -1) >= rarity.get(view.cadence, 0)
+        if wanted.topics is not None:  # one that the digest has no more is no choice any more
+            wanted = replace(wanted, topics=tuple(topic for topic in wanted.topics if topic in known))
         had = set(known) if view.topics == ("*",) else set(view.topics)
         fewer = (wanted.topics is None and view.topics == ("*",)) or set(wanted.topics or known) <= had
         if not (rarer and fewer):
@@ -92,6 +93,11 @@ class Preferences:
         except ValueError:
             raise InputError("write the hour as 7 or 07:30", "hour") from None
         return replace(wanted, at=at)
+
+    def _rules_of(self, view: SubscriberView) -> DigestRules:
+        if view.digest not in self._rules:
+            raise InputError("this newsletter has ended", "digest")
+        return self._rules[view.digest]
 
     def pause(self, view: SubscriberView, days: int | None, fresh: bool, now: datetime) -> bool:
         """For so many days, or (None) until the reader ends it."""
@@ -158,7 +164,9 @@ class Preferences:
         claim = self._read(token)
         if claim is None or claim.purpose is not Purpose.DATA or not is_fresh(claim.subject, int(now.timestamp())):
             return None
-        return of_dated(claim.subject)
+        number, made = of_dated(claim.subject), time_of_dated(claim.subject, int(now.timestamp()))
+        # Whoever had the old address has nothing to say about the new one.
+        return None if self._store.has_moved(number, datetime.fromtimestamp(made, UTC)) else number
 
     def next_issue(self, view: SubscriberView, now: datetime) -> tuple[datetime, Clock] | None:
         """When the next one is due for this reader's own clock; None while nothing comes."""

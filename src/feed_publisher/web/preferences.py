@@ -197,6 +197,8 @@ class PreferencePages:
         topics = None if view.topics == ("*",) else view.topics
         wanted = Wanted(cadence=view.cadence, topics=topics, zone=view.zone, at=view.at)
         match fields.get("action"):
+            case "pause" if view.paused_until is not None and view.paused_until > now:
+                return "It is paused already."
             case "pause":
                 self._service.pause(view, SHORT_PAUSE, False, now)
                 return f"Nothing comes for {PAUSES[str(SHORT_PAUSE)]}; then you get what you missed, in one issue."

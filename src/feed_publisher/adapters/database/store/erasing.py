@@ -10,7 +10,6 @@ from sqlalchemy import Connection, and_, delete, select, update
 from feed_publisher.adapters.database.schema import (
     delivery,
     issue,
-    letter_log,
     subscriber,
     subscription,
     subscription_event,
@@ -92,7 +91,6 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     left = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
     blank = {**left, "consent_source": "", "request": subscription.c.request + 1}
     connection.execute(update(subscription).where(subscription.c.id.in_(numbers)).values(blank))
-    connection.execute(delete(letter_log).where(letter_log.c.address_key == row.address_key))
     nobody = {"address": "", "address_key": f"erased {person}", "name": "", "language": None, "new_address": None}
     connection.execute(update(subscriber).where(subscriber.c.id == person).values(nobody))
     return True

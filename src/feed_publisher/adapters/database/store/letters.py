@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, or_, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -21,6 +21,7 @@ from feed_publisher.adapters.database.schema import (
     subscription_event,
     suppression,
 )
+from feed_publisher.adapters.database.store.erasing import erase_person
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.ports.people import Letter
 
@@ -93,7 +94,7 @@ class SqlLetterStore:
             connection.execute(update(subscription).where(late).values(letter=_FORGET, letter_due_at=now))
             rows = connection.execute(select(subscription).where(due).limit(500).with_for_update()).all()
             for row in rows:
-                _forget(connection, row)
+                _forget(connection, row, now)
             return len(rows)
 
     def later(self, letter: Letter, due_at: datetime) -> None:
@@ -120,16 +121,30 @@ def _afterwards(row: Row[Any], kind: str, accepted: bool) -> dict[str, Any]:
     return {"letter": _FORGET, "letter_due_at": row.asked_at + FORGET_AFTER}
 
 
-def _forget(connection: Connection, row: Row[Any]) -> None:
-    """Nothing is left of somebody who never agreed; a former reader is one again."""
+def _forget(connection: Connection, row: Row[Any], now: datetime) -> None:
+    """Nothing is left of somebody who never agreed; a former reader is one again.
+
+    SQLite would give the highest number to the next subscription, which an old link would then open: such a row stays,
+    blank.
+    """
     number = row.id
+    if row.state != SubscriptionState.PENDING:
+        done = update(subscription).where(subscription.c.id == number)
+        connection.execute(done.values(letter=None, letter_due_at=None))
+        return
     had = select(delivery.c.id).where(delivery.c.subscription_id == number).limit(1)
-    if row.left_at is not None or connection.execute(had).first() is not None:
+    highest = connection.execute(select(func.max(subscription.c.id))).scalar()
+    known = row.left_at is not None or connection.execute(had).first() is not None
+    others = select(subscription.c.id).where(subscription.c.subscriber_id == row.subscriber_id)
+    alone = connection.execute(others.where(subscription.c.id != number).limit(1)).first() is None
+    if known or number == highest:
         values = {"state": SubscriptionState.UNSUBSCRIBED, "letter": None, "letter_due_at": None}
-        connection.execute(update(subscription).where(subscription.c.id == number).values(values))
+        left = update(subscription).where(subscription.c.id == number)
+        connection.execute(left.values(request=subscription.c.request + 1, **values))
+        if alone and not known:
+            erase_person(connection, row.subscriber_id, now)
         return
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id == number))
     connection.execute(delete(subscription).where(subscription.c.id == number))
-    others = select(subscription.c.id).where(subscription.c.subscriber_id == row.subscriber_id).limit(1)
-    if connection.execute(others).first() is None:
+    if alone:
         connection.execute(delete(subscriber).where(subscriber.c.id == row.subscriber_id))

@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, select, update
 
 from feed_publisher.adapters.database.schema import subscriber, subscription
-from feed_publisher.adapters.database.store.history import note
+from feed_publisher.adapters.database.store.history import note, times
 from feed_publisher.adapters.database.store.people import is_suppressed, may_be_written_to
 from feed_publisher.ports.people import Moved
 
 MOVE_FOR = timedelta(hours=1)
+MOVES_MOST = 3
+"""Addresses that one reader can have written to in a day."""
 
 
 def ask_move(connection: Connection, number: int, address: str, key: str, now: datetime) -> None:
@@ -19,8 +21,11 @@ def ask_move(connection: Connection, number: int, address: str, key: str, now: d
     person = _person(connection, number, lock=True)
     if person is None or not person.address or is_suppressed(connection, key):
         return
+    if times(connection, number, "asked to move", now - timedelta(days=1)) >= MOVES_MOST:
+        return
     if not may_be_written_to(connection, key, now):
         return
+    note(connection, number, "asked to move", "", now)
     asked = {"new_address": address, "move_request": person.move_request + 1, "move_asked_at": now}
     connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(asked))
     letter = {"letter": "move", "letter_due_at": now}
@@ -45,7 +50,9 @@ def move_person(connection: Connection, number: int, request: int, key: str, now
     other = connection.execute(select(subscriber.c.id).where(subscriber.c.address_key == key)).scalar()
     if other is not None and other != person.id:
         return Moved.TAKEN
-    moved = {"address": person.new_address, "address_key": key, "new_address": None, "move_asked_at": None}
+    if is_suppressed(connection, key):
+        return Moved.TOO_LATE
+    moved = {"address": person.new_address, "address_key": key, "new_address": None, "move_asked_at": now}
     connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(moved))
     note(connection, number, "moved", "to another address, by links mailed to both", now)
     return Moved.DONE

@@ -68,6 +68,8 @@ class SqlPeopleStore:
             if is_suppressed(connection, person.address_key):
                 return
             row = _find(connection, person)
+            if row is not None and row.letter in ("data", "move"):
+                return  # something that the reader has asked for waits there
             if row is None:
                 join_one(connection, person, cadence, now)
                 row = _find(connection, person)
@@ -213,6 +215,7 @@ def _update(connection: Connection, row: Row[Any], person: NewSubscription, now:
     if person.active and row.state == SubscriptionState.PENDING:
         values |= {"state": SubscriptionState.ACTIVE, "joined_at": now, "consented_at": person.consented_at or now}
         values |= {"consent_source": person.consent_source} | _fresh_start(connection, row)
+        values |= {"letter": None, "letter_due_at": None}
     if values:
         connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, select, update
@@ -21,7 +21,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.erasing import erase_person, personal_data
-from feed_publisher.adapters.database.store.history import note
+from feed_publisher.adapters.database.store.history import note, times
 from feed_publisher.adapters.database.store.moving import ask_move, move_person, pending_move
 from feed_publisher.adapters.database.store.people import (
     activate,
@@ -40,6 +40,9 @@ from feed_publisher.domain.selection import Choice, change_choice
 from feed_publisher.ports.people import Moved, NewSubscription, PersonEvent, SubscriberView, WaitingIssue, Wanted
 
 BATCH = 1000
+
+DATA_PAUSE = timedelta(hours=1)
+"""Between two letters with the link to what is stored: the link that asks for them is in every issue."""
 
 
 class SqlPreferenceStore:
@@ -143,9 +146,12 @@ class SqlPreferenceStore:
 
     def ask_data(self, number: int, now: datetime) -> None:
         with self._database.write() as connection:
+            if times(connection, number, "asked data", now - DATA_PAUSE):
+                return
             mine = and_(subscription.c.id == number, subscription.c.letter.is_(None))
             values = {"letter": "data", "letter_due_at": now}
-            connection.execute(update(subscription).where(mine).values(values))
+            if connection.execute(update(subscription).where(mine).values(values)).rowcount:
+                note(connection, number, "asked data", "", now)
 
     def data(self, number: int) -> dict[str, Any]:
         with self._database.read() as connection:
@@ -166,6 +172,13 @@ class SqlPreferenceStore:
     def ask_move(self, number: int, address: str, key: str, now: datetime) -> None:
         with self._database.write() as connection:
             ask_move(connection, number, address, key, now)
+
+    def has_moved(self, number: int, since: datetime) -> bool:
+        mine = select(subscription.c.subscriber_id).where(subscription.c.id == number)
+        moved = and_(subscriber.c.new_address.is_(None), subscriber.c.move_asked_at >= since)
+        query = select(subscriber.c.id).where(subscriber.c.id.in_(mine), moved)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def pending_move(self, number: int, request: int, now: datetime) -> str:
         with self._database.read() as connection:

@@ -125,4 +125,6 @@ def record(connection: Connection, owner: str, result: Result, verdict: Verdict,
 def _suppress(connection: Connection, number: int, reason: str, now: datetime) -> None:
     query = select(subscriber.c.address_key).join(delivery, delivery.c.subscriber_id == subscriber.c.id)
     key = connection.execute(query.where(delivery.c.id == number)).scalar_one()
+    if key.startswith("erased "):
+        return  # its hash is gone with the address
     insert_missing(connection, suppression, [{"address_key": key, "reason": reason, "created_at": now}])
