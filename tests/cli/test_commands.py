@@ -314,7 +314,11 @@ def test_subscribers_and_suppress(cli: Cli) -> None:
     assert (people[0]["cadence"], people[0]["hour"], people[2]["topics"]) == ("daily", "07:00", ["harbour-news"])
     assert "ann@example.org" in cli.ok("subscribers", "list").out
     assert cli.json("subscribers", "show", "ann@example.org")["subscriptions"][0]["state"] == "active"
-    assert "active" in cli.ok("subscribers", "show", "ann@example.org").out
+    shown = cli.ok("subscribers", "show", "ann@example.org").out
+    assert "active" in shown
+    assert "joined" in shown, "what the reader did, as evidence of consent"
+    history = cli.json("subscribers", "show", "ann@example.org")["subscriptions"][0]["history"]
+    assert [event["what"] for event in history] == ["joined"]
     assert "subscribes to nothing" in cli.fails("subscribers", "show", "who@example.org")
 
     assert cli.json("suppress", "add", "ANN@Example.org")["added"] is True

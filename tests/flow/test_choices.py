@@ -82,7 +82,7 @@ def test_after_a_pause_one_may_start_fresh(site: Site) -> None:
     days(site, 3, 10)
     assert mailed(site) == Counter([1, 10, 11]), "article 2 came at noon, before the pause, and waited for the morning"
     with site.open() as app:
-        history = app.preferences._store.history(view(site).subscription)
+        history = app.preferences.history(view(site))
     assert history[0].what == "resumed"
     assert "start fresh after sequence" in history[0].detail
 

@@ -45,7 +45,7 @@ def ann(site: Site, digest: str = "weekly") -> SubscriberView:
 
 
 def events(site: Site) -> list[tuple[str, str]]:
-    return [(e.what, e.detail) for e in site.app.preferences._store.history(ann(site).subscription)]
+    return [(e.what, e.detail) for e in site.app.preferences.history(ann(site))]
 
 
 def test_the_page_shows_what_one_gets_and_looking_changes_nothing(site: Site, page: str) -> None:

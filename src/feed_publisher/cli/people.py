@@ -82,18 +82,25 @@ def list_subscribers(place: Place, slug: str | None, limit: int, out: Out) -> No
 @with_out
 @click.pass_obj
 def show(place: Place, address: str, out: Out) -> None:
-    """One reader's subscriptions."""
+    """One reader's subscriptions, and what the reader did with them."""
     with open_app(place) as app:
         found = app.people.find(app.subscribe.key_of(parse_address(address)))
+        history = [app.preferences.history(view) for view in found]
     if not found:
         raise NotFoundError(f"{address} subscribes to nothing here")
-    for view in found:
+    for view, events in zip(found, history, strict=True):
         when = f"{view.at or 'the newsletter’s hour'} {view.zone or ''}".strip()
         out.say(
             f"{view.digest}: {view.state}, {view.cadence} at {when}, "
             f"topics: {_topics(view)}, since {view.joined_at:%Y-%m-%d}"
         )
-    out.document({"subscriptions": [view_json(view) for view in found]})
+        for event in events:
+            out.say(f"  {event.at:%Y-%m-%d %H:%M} UTC  {event.what}{': ' if event.detail else ''}{event.detail}")
+    document = [
+        {**view_json(view), "history": [{"at": e.at.isoformat(), "what": e.what, "how": e.detail} for e in events]}
+        for view, events in zip(found, history, strict=True)
+    ]
+    out.document({"subscriptions": document})
 
 
 @subscribers.command()

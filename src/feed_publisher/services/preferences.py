@@ -12,7 +12,7 @@ from feed_publisher.domain.cadence import Cadence, Clock, due_at, next_slot, par
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated, time_of_dated
-from feed_publisher.ports.people import Moved, PeopleStore, PreferenceStore, SubscriberView, Wanted
+from feed_publisher.ports.people import Moved, PeopleStore, PersonEvent, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.subscribe import REQUEST_BITS
 
@@ -115,6 +115,10 @@ class Preferences:
         if digest not in self._rules:
             raise InputError("there is no such newsletter (any more)", "digest")
         return self._store.join(owner.subscription, digest, self._rules[digest].cadences[0].value, now)
+
+    def history(self, view: SubscriberView) -> list[PersonEvent]:
+        """What the reader did with a subscription, newest first."""
+        return self._store.history(view.subscription)
 
     def ask_data(self, view: SubscriberView, now: datetime) -> None:
         """Mail a link that shows all that is stored, for an hour: the one in every issue is forwarded too easily."""
