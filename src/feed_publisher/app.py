@@ -78,6 +78,9 @@ KEEP_TRYING = timedelta(hours=48)
 """How long a delivery is tried before its entries go into the next issue instead."""
 
 
+AS_IT_HAPPENS = "as soon as there is a new article"
+
+
 def utc_now() -> datetime:
     """The clock. Only entrances read it; everything below is handed ``now``."""
     return datetime.now(UTC)
@@ -185,7 +188,7 @@ class App:
         from feed_publisher.services.overview import overview
 
         zone, rules = self.settings.site.timezone, self.all_rules()
-        return overview(self.desk, self.issues, self.ledger, self.issuing(), rules, zone, self.rehearsal, self.clock())
+        return overview(self.desk, self.issues, self.ledger, rules, zone, self.rehearsal, self.clock())
 
     # --- entries and feeds
 
@@ -324,10 +327,13 @@ class App:
     def issuing(self) -> Issues:
         """The service that opens issues."""
         from feed_publisher.services.issue import Issues
+        from feed_publisher.services.preparing import Preparing
+        from feed_publisher.services.skipping import Skipping
 
-        editions, zone = self.editions(), self.settings.site.timezone
-        preview = self.previewing(editions)
-        return Issues(self.issues, self.desk, editions, preview, self.owner.name, self.rehearsal, zone)
+        editions, owner, zone = self.editions(), self.owner.name, self.settings.site.timezone
+        skipping = Skipping(self.issues, self.desk, owner, self.rehearsal, zone)
+        preparing = Preparing(self.issues, editions, skipping)
+        return Issues(self.issues, editions, self.previewing(editions), preparing, skipping, owner, self.rehearsal)
 
     def open_issues(self) -> list[Issue]:
         """Settle what dead processes left, bring unsent mail up to date, open the issues whose slot is due."""
@@ -397,7 +403,9 @@ class App:
         rules = self.all_rules().get(slug)
         if rules is None:
             return ""
-        due = self.issuing().next_slot(rules, cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
+        if cadence is Cadence.INSTANT:
+            return AS_IT_HAPPENS
+        due = rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
         return f"{due:%A, %d %B %Y at %H:%M}"
 
     # --- sending

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from feed_publisher.config.models import Digest, Settings, Source
 from feed_publisher.domain.cadence import Clock
 from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.rhythm import QuietHours
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
@@ -68,9 +69,14 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         topics=digest.topics,
         cadences=digest.cadences,
         weekday=digest.weekday,
+        cron=digest.cron or "",
+        left_out=digest.left_out,
         clock=Clock(digest.zone or settings.site.timezone, digest.hour),
         language=settings.site.language,
+        minimum=digest.minimum,
         maximum=digest.maximum,
+        cutoff=digest.cutoff,
+        quiet=QuietHours.parse(digest.quiet) if digest.quiet else None,
         max_lateness=digest.max_lateness,
         needs_approval=digest.policy == "approve",
     )

@@ -51,8 +51,8 @@ def test_the_first_topic_leads():
 
 def test_what_was_mailable_elsewhere_before_is_asked_of_the_ledger():
     only_sun = Choice(starts={SUN: 6})
-    assert chosen(only_sun, 6, sea=5, sun=8) == [Selected(entry=7, topic=SUN, may_have_had=True)]
-    assert chosen(only_sun, 6, sea=7, sun=8) == [Selected(entry=7, topic=SUN, may_have_had=False)]
+    assert chosen(only_sun, 6, sea=5, sun=8) == [Selected(entry=7, topic=SUN, sequence=8, may_have_had=True)]
+    assert chosen(only_sun, 6, sea=7, sun=8) == [Selected(entry=7, topic=SUN, sequence=8, may_have_had=False)]
 
 
 def test_everything_means_later_topics_too():

@@ -16,6 +16,8 @@ from pydantic_settings import (
 
 from feed_publisher.config.values import (
     BaseUrl,
+    Cron,
+    Dates,
     Domain,
     Duration,
     Every,
@@ -24,6 +26,7 @@ from feed_publisher.config.values import (
     Language,
     MailAddress,
     OldPath,
+    Quiet,
     Slug,
     TimeOfDay,
     Title,
@@ -32,6 +35,7 @@ from feed_publisher.config.values import (
 )
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.rhythm import QuietHours, dates_left_out
 
 
 def _is_loopback(address: str) -> bool:
@@ -300,13 +304,22 @@ class Digest(Section):
     """Slugs of the topics it covers. Empty: all, later ones included."""
 
     cadences: Annotated[tuple[Cadence, ...], Field(min_length=1)] = (Cadence.WEEKLY,)
-    """How often readers may choose to get it; the first is for those who do not choose."""
+    """How often readers may choose to get it: "instant" (as it happens), "daily", "weekdays", "weekly", "monthly", or
+    "cron" (its own dates, see cron). The first is for those who do not choose."""
 
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
     """Day of the weekly issue, and of the monthly one: its first in the month."""
 
     hour: TimeOfDay = time(7)
     """Time of day it leaves, "7" or "07:30", for readers without an hour of their own."""
+
+    cron: Annotated[Cron, Field(min_length=1)] | None = None
+    """The digest's own dates as a cron expression in its zone, such as "30 6 * * tue,thu"; for the cadence "cron".
+    It leaves at that moment for everybody, whatever hour a reader has chosen."""
+
+    skip: tuple[Dates, ...] = ()
+    """Dates without an issue: "2026-12-25", "12-25" (every year) or "2026-12-24..2027-01-01".
+    The articles come with the next one."""
 
     backfill: Literal["none", "all"] = "none"
     """With "all", readers of a new digest also get what was picked up before the digest existed."""
@@ -316,6 +329,17 @@ class Digest(Section):
 
     policy: Literal["auto", "approve"] = "auto"
     """"approve": a scheduled issue waits until `issues approve`."""
+
+    minimum: Annotated[int, Field(ge=1, le=50)] = 1
+    """A reader with fewer new articles than this gets them with a later issue, after four weeks at the latest.
+    Not for "instant" and what is sent by hand."""
+
+    cutoff: Every | None = None
+    """How long before its hour an issue is closed, such as "2 hours"; what comes later is for the next one."""
+
+    quiet: Quiet | None = None
+    """Local hours in which readers are left alone, such as "22-7": by mail "as it happens" and by what leaves late.
+    A reader who has chosen an hour gets it then."""
 
     maximum: Annotated[int, Field(ge=1, le=200)] = 50
     """Articles in one mail; the rest is counted as "more on the web"."""
@@ -328,6 +352,19 @@ class Digest(Section):
 
     max_lateness: Duration | None = None
     """How late a missed issue may still leave, such as "12 hours" (the default of daily) or "3 days" (of weekly)."""
+
+    @model_validator(mode="after")
+    def _cadences_fit(self) -> Digest:
+        if (Cadence.CRON in self.cadences) != (self.cron is not None):
+            raise ValueError('cron: the cadence "cron" and an expression such as "30 6 * * tue,thu" need each other')
+        if self.quiet and QuietHours.parse(self.quiet).holds(self.hour):
+            raise ValueError(f"hour: {self.hour:%H:%M} lies in the quiet hours, {self.quiet}")
+        return self
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The dates of ``skip``, one by one."""
+        return frozenset(date for text in self.skip for date in dates_left_out(text))
 
     @property
     def weekday(self) -> int:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import parse_time
 from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.rhythm import QuietHours, check_cron, dates_left_out
 from feed_publisher.domain.slug import check_slug
 
 
@@ -55,6 +56,16 @@ def _duration(value: Any) -> timedelta:
     if not found or not int(found[1]):
         raise ValueError(f'{value!r} is not a duration; use "12 hours" or "3 days"')
     return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
+
+
+def _dates(value: str) -> str:
+    dates_left_out(value)
+    return value
+
+
+def _quiet(value: str) -> str:
+    QuietHours.parse(value)
+    return value
 
 
 _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -148,5 +159,8 @@ OldPath = Annotated[str, AfterValidator(_old_path)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
+Cron = Annotated[str, AfterValidator(check_cron)]
+Dates = Annotated[str, AfterValidator(_dates)]
+Quiet = Annotated[str, AfterValidator(_quiet)]
 Every = Annotated[timedelta, BeforeValidator(_every)]
 FirstContact = Annotated[Literal["all", "none"] | timedelta, BeforeValidator(_first_contact)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 EVERYTHING = "*"
@@ -60,7 +60,16 @@ class Selected:
 
     entry: int
     topic: int
+    sequence: int
     may_have_had: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minimum:
+    """Fewer ``entries`` wait for the next date, unless one of them has a sequence up to ``overdue``."""
+
+    entries: int
+    overdue: int
 
 
 def select(candidates: Iterable[Candidate], choice: Choice, cursor: int, through: int) -> list[Selected]:
@@ -75,8 +84,15 @@ def select(candidates: Iterable[Candidate], choice: Choice, cursor: int, through
         if counted and min(counted.values()) > cursor:
             may_have_had = any(n <= cursor for n in candidate.sequences.values())
             topic = min(counted, key=lambda t: counted[t])
-            selected.append(Selected(entry=candidate.entry, topic=topic, may_have_had=may_have_had))
+            selected.append(
+                Selected(entry=candidate.entry, topic=topic, sequence=counted[topic], may_have_had=may_have_had)
+            )
     return selected
+
+
+def rolls_over(selected: Sequence[Selected], minimum: Minimum) -> bool:
+    """Whether a reader's entries wait for the next date."""
+    return 0 < len(selected) < minimum.entries and min(each.sequence for each in selected) > minimum.overdue
 
 
 def _counts(choice: Choice, topic: int, sequence: int, through: int) -> bool:

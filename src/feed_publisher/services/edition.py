@@ -17,12 +17,16 @@ from feed_publisher.compose.digest import (
     fingerprint,
     render_edition,
 )
-from feed_publisher.domain.cadence import Cadence, Clock, lateness_limit, parse_time
+from feed_publisher.domain.cadence import Cadence, Clock, Slot, cadence_of, due_at, parse_time
 from feed_publisher.domain.issue import Edition, Reader
 from feed_publisher.domain.model import Entry, TopicRef
-from feed_publisher.domain.selection import Candidate, Choice, Selected, select
+from feed_publisher.domain.rhythm import QuietHours, Rhythm
+from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
 from feed_publisher.ports.issues import IssueStore
 from feed_publisher.ports.pickup import TopicStore
+
+LONGEST_WAIT = timedelta(days=28)
+"""How long an article waits for others to make a minimum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +38,38 @@ class DigestRules:
     topics: tuple[str, ...]
     cadences: tuple[Cadence, ...]
     weekday: int
+    cron: str
+    left_out: frozenset[str]
     clock: Clock
     language: str
+    minimum: int
     maximum: int
+    cutoff: timedelta | None
+    quiet: QuietHours | None
     max_lateness: timedelta | None
     needs_approval: bool
 
-    def clock_of(self, zone: str, at: str) -> Clock:
-        """A reader's clock; "" stands for the digest's own."""
+    def rhythm(self, cadence: Cadence) -> Rhythm:
+        """The dates of one of its cadences."""
+        return Rhythm(cadence, self.weekday, self.cron, self.left_out)
+
+    def slot(self, text: str) -> Slot | None:
+        """The date that an issue is named after; None for one sent by hand, or as it happens."""
+        cadence = cadence_of(text)
+        return None if cadence is None else self.rhythm(cadence).parse(text)
+
+    def clock_of(self, zone: str, at: str, cadence: Cadence) -> Clock:
+        """A reader's clock; "" stands for the digest's own, which its own dates are always meant by."""
+        if cadence is Cadence.CRON:
+            return self.clock
         return Clock(zone or self.clock.zone, parse_time(at) if at else self.clock.at)
 
+    def next_due(self, cadence: Cadence, now: datetime) -> datetime:
+        """When the next issue of a cadence with dates is due for the digest's own clock."""
+        return due_at(self.rhythm(cadence).next(self.clock, now), self.clock)
+
     def lateness(self, cadence: Cadence) -> timedelta:
-        return self.max_lateness or lateness_limit(cadence)
+        return self.max_lateness or self.rhythm(cadence).lateness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +131,32 @@ class Editions:
             for selected in chosen
         )
 
+    def minimum(self, rules: DigestRules, cadence: Cadence | None, now: datetime) -> Minimum | None:
+        """What an issue of this cadence asks of the entries; None where any number will do."""
+        if rules.minimum <= 1 or cadence in (None, Cadence.INSTANT):
+            return None
+        return Minimum(entries=rules.minimum, overdue=self._store.sequence_at(now - LONGEST_WAIT))
+
     def grouped(
-        self, rules: DigestRules, readers: Sequence[Reader], stock: Stock, rehearsal: bool
+        self,
+        rules: DigestRules,
+        readers: Sequence[Reader],
+        stock: Stock,
+        rehearsal: bool,
+        minimum: Minimum | None = None,
     ) -> Iterator[tuple[tuple[Line, ...], str, list[Reader]]]:
-        """Readers with the same entries and language together; the ledger is asked only where it can matter."""
+        """Readers with the same entries and language together; the ledger is asked only where it can matter.
+
+        Readers whose entries wait for more are in no group.
+        """
         alike: dict[tuple[str, int, str], list[Reader]] = defaultdict(list)
         for reader in readers:
             alike[reader.choice, reader.cursor, reader.language or rules.language].append(reader)
         for (choice, cursor, language), group in alike.items():
             chosen = select(stock.candidates, Choice.parse(choice), cursor, stock.through)
             for kept, part in self._without_repeats(chosen, group, rehearsal):
-                yield self.lines(kept, stock), language, part
+                if minimum is None or not rolls_over(kept, minimum):
+                    yield self.lines(kept, stock), language, part
 
     def _without_repeats(
         self, chosen: list[Selected], group: list[Reader], rehearsal: bool

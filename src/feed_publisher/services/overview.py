@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Books, Issue, IssueState
 from feed_publisher.ports.issues import IssueStore
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.ports.sending import Ledger
 from feed_publisher.services.edition import DigestRules
-from feed_publisher.services.issue import Issues
 from feed_publisher.services.words import many
 
 SHOWN = {
@@ -43,7 +43,6 @@ def overview(
     desk: DeskStore,
     store: IssueStore,
     ledger: Ledger,
-    issues: Issues,
     rules: Mapping[str, DigestRules],
     zone: str,
     rehearsal: bool,
@@ -64,9 +63,10 @@ def overview(
             said.append(issue_sentence(issue, store.books(issue.id), rules, local))
     said += [f"{_time(notice.at, local)}: {notice.sentence}" for notice in desk.notices(3)]
     due = [
-        f"{each.title}, {cadence}: {_time(issues.next_slot(each, cadence, now), local)}."
+        f"{each.title}, {cadence}: {_time(each.next_due(cadence, now), local)}."
         for each in rules.values()
         for cadence in each.cadences
+        if cadence is not Cadence.INSTANT
     ]
     waiting = ledger.next_due(rehearsal)
     if waiting is not None and waiting > now:

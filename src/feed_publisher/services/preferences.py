@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from feed_publisher.domain.address import Address, parse_address
-from feed_publisher.domain.cadence import Cadence, Clock, due_at, next_slot, parse_slot, parse_time
+from feed_publisher.domain.cadence import Cadence, Clock, due_at, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated, time_of_dated
@@ -60,17 +60,17 @@ class Preferences:
         wanted = self._checked(rules, wanted, known)
         moves: dict[int, datetime] = {}
         if (wanted.zone, wanted.at) != (view.zone, view.at):
-            clock = rules.clock_of(wanted.zone, wanted.at)
             for waiting in self._store.waiting(view.subscription):
-                slot = parse_slot(waiting.slot, rules.weekday)
+                slot = rules.slot(waiting.slot)
                 if slot is not None:
+                    clock = rules.clock_of(wanted.zone, wanted.at, slot.cadence)
                     moves[waiting.delivery] = max(due_at(slot, clock), now)
         return self._store.change(view.subscription, wanted, moves, now)
 
     def reduce(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:
         """As ``change``, for whoever has only the link to unsubscribe: never more than before."""
-        rarity = {cadence.value: cadence.rarity for cadence in Cadence}
-        rarer = rarity.get(wanted.cadence, -1) >= rarity.get(view.cadence, 0)
+        gaps = {cadence.value: self._rules_of(view).rhythm(cadence).gap for cadence in self._rules_of(view).cadences}
+        rarer = wanted.cadence in gaps and gaps[wanted.cadence] >= gaps.get(view.cadence, timedelta(0))
         if wanted.topics is not None:  # one that the digest has no more is no choice any more
             wanted = replace(wanted, topics=tuple(topic for topic in wanted.topics if topic in known))
         had = set(known) if view.topics == ("*",) else set(view.topics)
@@ -173,13 +173,15 @@ class Preferences:
         return None if self._store.has_moved(number, datetime.fromtimestamp(made, UTC)) else number
 
     def next_issue(self, view: SubscriberView, now: datetime) -> tuple[datetime, Clock] | None:
-        """When the next one is due for this reader's own clock; None while nothing comes."""
+        """When the next one is due for this reader's own clock; None while nothing comes, or no date is known."""
         rules = self._rules.get(view.digest)
         if rules is None or view.state != SubscriptionState.ACTIVE or view.cadence not in rules.cadences:
             return None
+        if view.cadence == Cadence.INSTANT:
+            return None
         cadence = next(each for each in rules.cadences if each == view.cadence)
-        clock = rules.clock_of(view.zone, view.at)
+        clock = rules.clock_of(view.zone, view.at, cadence)
         after = max(now, view.paused_until or now)
         if after >= FOR_EVER:
             return None
-        return due_at(next_slot(cadence, rules.weekday, clock, after), clock), clock
+        return due_at(rules.rhythm(cadence).next(clock, after), clock), clock

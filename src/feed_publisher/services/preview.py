@@ -9,7 +9,7 @@ from datetime import datetime
 from feed_publisher.compose.digest import Line
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.issue import Edition, Reader
-from feed_publisher.domain.selection import Choice, select
+from feed_publisher.domain.selection import Choice, rolls_over, select
 from feed_publisher.ports.issues import Audience, IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
 
@@ -19,13 +19,14 @@ PAGE = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a send would do now. ``sample`` is what most readers get."""
+    """What a send would do now. ``sample`` is what most readers get; ``waiting`` have less than the minimum."""
 
     recipients: int
     entries: int
     through: int
     sample: tuple[Line, ...]
     language: str
+    waiting: int
 
 
 class Preview:
@@ -42,12 +43,16 @@ class Preview:
         """Recipients and entries of an issue opened now, without changing anything."""
         groups = self._store.groups(Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), now)
         stock = self._editions.stock(rules, min((group.cursor for group in groups), default=0), self.through(as_of))
-        readers, entries, most, uncertain = 0, set[int](), 0, False
+        minimum = self._editions.minimum(rules, cadence, now)
+        readers, waiting, entries, most, uncertain = 0, 0, set[int](), 0, False
         sample: tuple[Line, ...] = ()
         language = rules.language
         for group in groups:
             chosen = select(stock.candidates, Choice.parse(group.choice), group.cursor, stock.through)
             uncertain = uncertain or any(selected.may_have_had for selected in chosen)
+            if minimum is not None and rolls_over(chosen, minimum):
+                waiting += group.count
+                continue
             if chosen:
                 readers += group.count
                 entries |= {selected.entry for selected in chosen}
@@ -56,7 +61,14 @@ class Preview:
                 sample = self._editions.lines(chosen, stock)
         if uncertain:
             readers, entries = self._counted(rules, now, cadence, stock.through)
-        return Plan(recipients=readers, entries=len(entries), through=stock.through, sample=sample, language=language)
+        return Plan(
+            recipients=readers,
+            entries=len(entries),
+            through=stock.through,
+            sample=sample,
+            language=language,
+            waiting=waiting,
+        )
 
     def _counted(
         self, rules: DigestRules, now: datetime, cadence: Cadence | None, through: int
@@ -74,10 +86,11 @@ class Preview:
     ) -> Iterator[tuple[tuple[Line, ...], str, list[Reader]]]:
         """Readers who may be mailed, in groups with the same entries and language."""
         audience, after = Audience(digest=rules.slug, cadence=cadence, rehearsal=self._rehearsal), 0
+        minimum = self._editions.minimum(rules, cadence, now)
         while readers := self._store.readers(audience, after, PAGE, now):
             stock = self._editions.stock(rules, min(reader.cursor for reader in readers), through)
             wanted = [reader for reader in readers if not reader.suppressed]
-            yield from self._editions.grouped(rules, wanted, stock, self._rehearsal)
+            yield from self._editions.grouped(rules, wanted, stock, self._rehearsal, minimum)
             after = readers[-1].subscription
 
     def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:

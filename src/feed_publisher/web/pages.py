@@ -21,6 +21,7 @@ from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.language import direction
 from feed_publisher.domain.model import AuthorRef, Entry
+from feed_publisher.domain.rhythm import cron_words
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' https: http: data:; form-action 'self'; "
@@ -49,10 +50,12 @@ Authors = Mapping[str, AuthorRef]
 """By name as written."""
 
 LABELS = {
+    Cadence.INSTANT: "As it happens",
     Cadence.DAILY: "Every day",
     Cadence.WEEKDAYS: "From Monday to Friday",
     Cadence.WEEKLY: "Every week, on {day}",
     Cadence.MONTHLY: "Every month, on the first {day}",
+    Cadence.CRON: "{cron}",
 }
 
 
@@ -223,13 +226,23 @@ def schedule(digest: Digest) -> str:
     """When a digest comes, as part of a sentence: "every Monday at 07:00, or daily"."""
     hour = digest.hour.strftime("%H:%M")
     phrases = {
+        Cadence.INSTANT: "as soon as there is a new article",
+        Cadence.CRON: _decapitalised(cron_words(digest.cron)) if digest.cron else "",
         Cadence.WEEKLY: f"every {digest.day.capitalize()} at {hour}",
         Cadence.DAILY: f"every day at {hour}",
         Cadence.WEEKDAYS: f"from Monday to Friday at {hour}",
         Cadence.MONTHLY: f"on the first {digest.day.capitalize()} of the month at {hour}",
     }
     first, *others = digest.cadences
-    return ", or ".join([phrases[first], *(cadence.value for cadence in others)])
+    return ", or ".join([phrases[first], *(_short(cadence, phrases) for cadence in others)])
+
+
+def _short(cadence: Cadence, phrases: Mapping[Cadence, str]) -> str:
+    return phrases[cadence] if cadence in (Cadence.INSTANT, Cadence.CRON) else cadence.value
+
+
+def _decapitalised(words: str) -> str:
+    return words[:1].lower() + words[1:]
 
 
 def cadence_choices(digest: Digest, chosen: str | None) -> list[dict[str, object]]:
@@ -238,7 +251,9 @@ def cadence_choices(digest: Digest, chosen: str | None) -> list[dict[str, object
     return [
         {
             "value": cadence.value,
-            "label": LABELS[cadence].format(day=digest.day.capitalize()),
+            "label": LABELS[cadence].format(
+                day=digest.day.capitalize(), cron=cron_words(digest.cron) if digest.cron else ""
+            ),
             "checked": cadence.value == selected,
         }
         for cadence in digest.cadences

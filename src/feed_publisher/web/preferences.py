@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, available_timezones
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from feed_publisher.app import AS_IT_HAPPENS
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError
@@ -20,6 +21,7 @@ from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView, Wanted
+from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.preferences import FOR_EVER, Preferences
 from feed_publisher.web.forms import Fields, read_fields, sentence
 from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
@@ -164,7 +166,9 @@ class PreferencePages:
         """When the next issue is due for this reader, for people."""
         found = self._service.next_issue(view, self._app.clock())
         if found is None:
-            return ""
+            now = self._app.clock()
+            comes = view.cadence == Cadence.INSTANT and (view.paused_until or now) <= now
+            return AS_IT_HAPPENS if comes else ""
         due, clock = found
         return f"{due.astimezone(ZoneInfo(clock.zone)):%A, %d %B %Y at %H:%M} ({clock.zone})"
 
@@ -228,7 +232,7 @@ class PreferencePages:
             instead=done,
             error=error,
             paused=view.paused_until is not None and view.paused_until > self._app.clock(),
-            rarer=_rarer(digest, view.cadence) if digest and active else [],
+            rarer=_rarer(digest, self._app.rules(view.digest), view.cadence) if digest and active else [],
             topics=[{"slug": each.slug, "title": each.title} for each in topics if each.slug in had],
             active=active,
             address_hint=_hint(view.address),
@@ -280,10 +284,10 @@ def _fresh(fields: Fields) -> bool:
     return fields.get("then") == "fresh"
 
 
-def _rarer(digest: Digest, cadence: str) -> list[dict[str, object]]:
+def _rarer(digest: Digest, rules: DigestRules, cadence: str) -> list[dict[str, object]]:
     """The cadences that bring fewer mails."""
-    now = next((each.rarity for each in Cadence if each == cadence), 0)
-    rarer = {each.value for each in digest.cadences if each.rarity > now}
+    gaps = {each.value: rules.rhythm(each).gap for each in digest.cadences}
+    rarer = {value for value, gap in gaps.items() if gap > gaps.get(cadence, timedelta(0))}
     return [choice for choice in cadence_choices(digest, None) if choice["value"] in rarer]
 
 

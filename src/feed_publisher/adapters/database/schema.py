@@ -344,6 +344,7 @@ digest = Table(
     Column("start", BigInteger, nullable=False),
     Column("added_at", Utc, nullable=False),
     Column("issue_number", Integer, nullable=False, default=0),
+    Column("instant_through", BigInteger),
 )
 
 topic_set = Table(

@@ -40,6 +40,8 @@ from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
+UNFINISHED_ISSUES = (IssueState.PREPARING, IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
+
 
 class SqlIssueStore:
     """ports.IssueStore on SQL."""
@@ -62,7 +64,8 @@ class SqlIssueStore:
         """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            connection.execute(update(digest).where(digest.c.id == row.id).values(start=start))
+            values = {"start": start, "instant_through": start}
+            connection.execute(update(digest).where(digest.c.id == row.id).values(values))
             had = exists().where(
                 delivery.c.subscription_id == subscription.c.id,
                 delivery.c.issue_id == issue.c.id,
@@ -115,6 +118,32 @@ class SqlIssueStore:
         )
         with self._database.read() as connection:
             return connection.execute(select(subscription.c.id).where(mine).limit(1)).first() is not None
+
+    def instant_through(self, slug: str) -> int:
+        """Up to which sequence readers "as it happens" have been served, or there was none to serve."""
+        query = select(digest.c.start, digest.c.instant_through).where(digest.c.slug == slug)
+        with self._database.read() as connection:
+            row = connection.execute(query).one()
+            return int(row.start if row.instant_through is None else row.instant_through)
+
+    def instant_done(self, slug: str, through: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(digest).where(digest.c.slug == slug).values(instant_through=through))
+
+    def is_leaving(self, slug: str, cadence: str, now: datetime) -> bool:
+        """Whether an issue of this cadence has mail that is due and has not been tried, or is to be approved."""
+        its = and_(
+            issue.c.digest_id == digest_id(slug),
+            issue.c.state.in_(UNFINISHED_ISSUES),
+            issue.c.slot.startswith(f"{cadence}:"),
+        )
+        due = or_(
+            and_(delivery.c.state == DeliveryState.QUEUED, delivery.c.due_at <= now),
+            delivery.c.state.in_((DeliveryState.CLAIMED, DeliveryState.TRANSMITTING)),
+        )
+        query = select(delivery.c.id).join(issue, issue.c.id == delivery.c.issue_id).where(its, due).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     # --- what is new
 
@@ -189,10 +218,9 @@ class SqlIssueStore:
 
     def open_digests(self) -> set[str]:
         """Digests with an issue that is not over."""
-        unfinished = (IssueState.PREPARING, IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
         query = select(digest.c.slug).distinct().join(issue, issue.c.digest_id == digest.c.id)
         with self._database.read() as connection:
-            return set(connection.execute(query.where(issue.c.state.in_(unfinished))).scalars())
+            return set(connection.execute(query.where(issue.c.state.in_(UNFINISHED_ISSUES))).scalars())
 
     def adopt(self, number: int, old_owner: str, owner: str) -> bool:
         """Continue preparing an issue whose process died; False when another was faster."""

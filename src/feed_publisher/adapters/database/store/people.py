@@ -24,6 +24,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
@@ -251,8 +252,11 @@ def _find(connection: Connection, person: NewSubscription) -> Row[Any] | None:
 def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, int]:
     """Where a new subscription begins: after the last issue of its cadence, else at the digest's start.
 
-    The second number is the same with rehearsals counted.
+    The second number is the same with rehearsals counted. As it happens begins now.
     """
+    if cadence == Cadence.INSTANT:
+        now = current_sequence(connection)
+        return now, now
     start = connection.execute(select(digest.c.start).where(digest.c.id == digest_id)).scalar_one()
     last = select(func.max(issue.c.through)).where(
         issue.c.digest_id == digest_id,
