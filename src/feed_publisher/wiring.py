@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.feeddocument import FeedSite
+    from feed_publisher.services.letters import LetterRules
 
 
 def feed_site(settings: Settings) -> FeedSite:
@@ -69,7 +70,7 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         cadences=digest.cadences,
         weekday=digest.weekday,
         clock=Clock(digest.zone or settings.site.timezone, digest.hour),
-        language=settings.site.language,
+        language=digest.language or settings.site.language,
         maximum=digest.maximum,
         max_lateness=digest.max_lateness,
         needs_approval=digest.policy == "approve",
@@ -87,6 +88,15 @@ def sender(settings: Settings, digest: Digest) -> Sender:
         reply_to=digest.reply_to or "",
         list_id=f"{digest.slug}.{list_domain}",
         message_id_domain=list_domain,
+    )
+
+
+def letter_rules(settings: Settings, digest: Digest) -> LetterRules:
+    """What letters take from one digest."""
+    from feed_publisher.services.letters import LetterRules
+
+    return LetterRules(
+        title=digest.title, language=digest.language or settings.site.language, sender=sender(settings, digest)
     )
 
 
