@@ -10,7 +10,7 @@ RUN    := $(BIN)/feed-publisher --site $(SITE)
 PIP    := $(BIN)/pip --disable-pip-version-check -q
 SOURCE := pyproject.toml requirements/core.txt
 
-.PHONY: run demo again test check bench crash pins clean picture
+.PHONY: run demo again test check bench crash pins clean picture words
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.core
@@ -40,6 +40,10 @@ bench: $(VENV)/.dev
 
 crash: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults.crash
+
+# The catalogs of src/feed_publisher/locale, brought up to what templates/ and src/ say.
+words: $(VENV)/.dev
+	@$(BIN)/python docs/words.py
 
 picture: $(VENV)/.dev
 	@$(BIN)/python docs/picture.py

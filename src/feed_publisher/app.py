@@ -53,6 +53,7 @@ from feed_publisher.ports.websub import Caller
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
@@ -166,7 +167,14 @@ class App:
         from feed_publisher.adapters.templates import environment
 
         site = self.settings.site
-        return environment(self.folder / "templates", site.timezone, site.language)
+        return environment(self.folder / "templates", site.timezone, site.language, self.catalogs)
+
+    @cached_property
+    def catalogs(self) -> Catalogs:
+        """The program's words in other languages."""
+        from feed_publisher.adapters.catalogs import Catalogs
+
+        return Catalogs(self.folder / "locale")
 
     @cached_property
     def mailbox(self) -> BuiltinMailbox:
@@ -315,7 +323,11 @@ class App:
         from feed_publisher.compose.digest import template_set
         from feed_publisher.services.edition import Editions, Press
 
-        press = Press(site=wiring.site_view(self.settings), templates=template_set(self.templates))
+        press = Press(
+            site=wiring.site_view(self.settings),
+            templates=template_set(self.templates),
+            languages=self.catalogs.languages,
+        )
         return Editions(self.issues, self.topics, press)
 
     def previewing(self, editions: Editions | None = None) -> Preview:
@@ -514,10 +526,9 @@ class App:
         """The service that mails single people."""
         from feed_publisher.services.letters import Letters
 
-        digests = {each.slug: (each.title, wiring.sender(self.settings, each)) for each in self.settings.digests}
-        return Letters(
-            SqlLetterStore(self.database), self.subscribe, self.templates, wiring.site_view(self.settings), digests
-        )
+        digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
+        store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
+        return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
 
     # --- people
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.feeddocument import FeedSite
+    from feed_publisher.services.letters import LetterRules
 
 
 def feed_site(settings: Settings) -> FeedSite:
@@ -72,8 +73,8 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         cron=digest.cron or "",
         left_out=digest.left_out,
         clock=Clock(digest.zone or settings.site.timezone, digest.hour),
-        language=settings.site.language,
         minimum=digest.minimum,
+        language=digest.language or settings.site.language,
         maximum=digest.maximum,
         cutoff=digest.cutoff,
         quiet=QuietHours.parse(digest.quiet) if digest.quiet else None,
@@ -93,6 +94,15 @@ def sender(settings: Settings, digest: Digest) -> Sender:
         reply_to=digest.reply_to or "",
         list_id=f"{digest.slug}.{list_domain}",
         message_id_domain=list_domain,
+    )
+
+
+def letter_rules(settings: Settings, digest: Digest) -> LetterRules:
+    """What letters take from one digest."""
+    from feed_publisher.services.letters import LetterRules
+
+    return LetterRules(
+        title=digest.title, language=digest.language or settings.site.language, sender=sender(settings, digest)
     )
 
 

@@ -17,7 +17,7 @@ from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import LINKS, clean_header, marker
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition
-from feed_publisher.domain.language import direction
+from feed_publisher.domain.language import direction, isolated, primary_language
 from feed_publisher.domain.model import Entry, TopicRef
 
 TEMPLATES = ("email/base.html", "email/digest.html", "email/digest.txt", "email/subject.txt")
@@ -127,9 +127,9 @@ def render_edition(
         "site": site,
         "digest": digest,
         "issue": issue,
-        "lead": _entry(shown[0], words),
+        "lead": _entry(shown[0], words, site.language),
         "count": len(lines),
-        "sections": _sections(shown, words, topic_url),
+        "sections": _sections(shown, words, site.language, topic_url),
         "more": more,
         "more_url": digest.url,
         "preheader": shown[0].entry.summary[:160],
@@ -155,7 +155,12 @@ def render_edition(
 
 def authors_text(authors: Sequence[str], language: str) -> str:
     """The byline as people write it: "A, B and C" in the language."""
-    return format_list(list(authors), locale=Locale.parse(_known_language(language), sep="-")) if authors else ""
+    return enumerated([isolated(name, direction(language)) for name in authors], language)
+
+
+def enumerated(names: Sequence[str], language: str) -> str:
+    """ "A, B and C" in the language."""
+    return format_list(list(names), locale=Locale.parse(_known_language(language), sep="-")) if names else ""
 
 
 def _known_language(language: str, instead: str = "en") -> str:
@@ -169,18 +174,26 @@ def _known_language(language: str, instead: str = "en") -> str:
     return "en"
 
 
-def _sections(lines: Sequence[Line], language: str, topic_url: str) -> list[dict[str, object]]:
+def _sections(lines: Sequence[Line], language: str, usual: str, topic_url: str) -> list[dict[str, object]]:
     by_topic: dict[TopicRef, list[Line]] = {}
     for line in lines:
         by_topic.setdefault(line.topic, []).append(line)
     return [
-        {"title": topic.title, "url": topic_url + topic.slug, "entries": [_entry(line, language) for line in group]}
+        {
+            "title": topic.title,
+            "url": topic_url + topic.slug,
+            "entries": [_entry(line, language, usual) for line in group],
+        }
         for topic, group in by_topic.items()
     ]
 
 
-def _entry(line: Line, language: str) -> dict[str, str]:
+def _entry(line: Line, language: str, usual: str) -> dict[str, str]:
+    """``lang`` and ``dir`` are "" where they are those of the mail; ``usual``: of entries that do not say theirs."""
+    own = line.entry.language or usual
     return {
+        "lang": own if primary_language(own) != primary_language(language) else "",
+        "dir": direction(own) if direction(own) != direction(language) else "",
         "title": line.entry.title,
         "url": line.url,
         "authors_text": authors_text(line.entry.authors, language),

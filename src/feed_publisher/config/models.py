@@ -60,7 +60,11 @@ class Site(Section):
     """Where readers reach the site; every link starts with it. It may carry a path."""
 
     language: Language = "en"
-    """Language of feeds and dates (a BCP 47 tag); the program's own words are English so far."""
+    """Language of feeds, pages and mails (a BCP 47 tag). English, German and Arabic are complete; where there are no
+    words of a language, it is that of the articles and dates only."""
+
+    languages: tuple[Language, ...] = ()
+    """Languages readers may choose from for their mails and pages, such as ["de", "ar"]. Empty: no choice."""
 
     timezone: Zone = "UTC"
     """IANA zone in which dates are shown and hours are meant."""
@@ -326,6 +330,9 @@ class Digest(Section):
 
     zone: Zone | None = None
     """IANA zone of that hour, when not site.timezone."""
+
+    language: Language | None = None
+    """Language of its mails and of the page to subscribe, when not site.language; readers may choose another."""
 
     policy: Literal["auto", "approve"] = "auto"
     """"approve": a scheduled issue waits until `issues approve`."""

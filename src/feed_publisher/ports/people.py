@@ -53,6 +53,7 @@ class SubscriberView:
     joined_at: datetime
     suppressed: bool
     paused_until: datetime | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Letter:
     kind: str
     address: str
     digest: str
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from feed_publisher.compose.digest import (
 )
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, cadence_of, due_at, parse_time
 from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
@@ -78,6 +79,8 @@ class Press:
 
     site: SiteView
     templates: TemplateSet
+    languages: Collection[str]
+    """Those with words."""
 
     def entry_url(self, entry: Entry) -> str:
         return entry.link or f"{self.site.url}/entries/{entry.key}"
@@ -137,6 +140,10 @@ class Editions:
             return None
         return Minimum(entries=rules.minimum, overdue=self._store.sequence_at(now - LONGEST_WAIT))
 
+    def language(self, rules: DigestRules, wanted: str | None) -> str:
+        """What a mail is written in: the reader's language when there are words of it, else that of the digest."""
+        return spoken(wanted, self._press.languages, rules.language)
+
     def grouped(
         self,
         rules: DigestRules,
@@ -151,7 +158,7 @@ class Editions:
         """
         alike: dict[tuple[str, int, str], list[Reader]] = defaultdict(list)
         for reader in readers:
-            alike[reader.choice, reader.cursor, reader.language or rules.language].append(reader)
+            alike[reader.choice, reader.cursor, self.language(rules, reader.language)].append(reader)
         for (choice, cursor, language), group in alike.items():
             chosen = select(stock.candidates, Choice.parse(choice), cursor, stock.through)
             for kept, part in self._without_repeats(chosen, group, rehearsal):

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
 from feed_publisher.compose.digest import DigestView, SiteView
 from feed_publisher.compose.html import inline_css, render
-from feed_publisher.compose.message import Personal, Sender, Skeleton
+from feed_publisher.compose.message import Personal, Sender, Skeleton, clean_header
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import TemplateError
+from feed_publisher.domain.language import direction, spoken
 from feed_publisher.ports.people import Letter, LetterStore
 from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.subscribe import Subscribe
 
 BATCH = 100
 RETRY = timedelta(minutes=1)
-SUBJECTS = {
-    "confirm": "Please confirm: {title}",
-    "reminder": "Still want it? Please confirm: {title}",
-    "welcome": "Welcome to {title}",
-    "link": "You already get {title}",
-    "data": "What we have stored about you",
-    "move": "Please confirm your new address",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterRules:
+    """What letters take from the settings of one digest. ``language``: of readers without one of their own."""
+
+    title: str
+    language: str
+    sender: Sender
 
 
 class Letters:
@@ -40,13 +43,16 @@ class Letters:
         subscribe: Subscribe,
         templates: Environment,
         site: SiteView,
-        digests: Mapping[str, tuple[str, Sender]],
+        digests: Mapping[str, LetterRules],
+        languages: Collection[str],
     ) -> None:
+        """``languages``: those with words."""
         self._store = store
         self._subscribe = subscribe
         self._templates = templates
         self._site = site
         self._digests = digests
+        self._languages = languages
 
     async def send(self, mailer: Mailer, now: datetime) -> int:
         """How many the relay accepted. Raises MailError when it cannot be used, TemplateError after the others."""
@@ -92,22 +98,24 @@ class Letters:
 
     def compose(self, letter: Letter, now: datetime) -> Outgoing:
         """Nothing in it comes from the visitor but the address it goes to."""
-        title, sender = self._digests[letter.digest]
-        subject = SUBJECTS[letter.kind].format(title=title)
+        rules = self._digests[letter.digest]
+        sender, language = rules.sender, spoken(letter.language, self._languages, rules.language)
         context: dict[str, object] = {
             "site": self._site,
-            "digest": DigestView(title=title, url=f"{self._site.url}/digests/{letter.digest}"),
-            "subject": subject,
-            "language": self._site.language,
-            "direction": "ltr",
+            "digest": DigestView(title=rules.title, url=f"{self._site.url}/digests/{letter.digest}"),
+            "kind": letter.kind,
+            "language": language,
+            "direction": direction(language),
             "accent": self._site.accent,
             **self._subscribe.letter_links(letter, now),
         }
+        subject = clean_header(render(self._templates, "email/letter_subject.txt", **context))
+        context["subject"] = subject
         html = inline_css(render(self._templates, f"email/letter_{letter.kind}.html", **context))
         text = render(self._templates, f"email/letter_{letter.kind}.txt", **context)
         # A letter is no list mail: it carries no List-* headers.
         single = Sender(name=sender.name, address=sender.address, message_id_domain=sender.message_id_domain)
-        skeleton = Skeleton(single, subject, html, text, self._site.language, nonce="0" * 32)
+        skeleton = Skeleton(single, subject, html, text, language, nonce="0" * 32)
         to = parse_address(letter.address).envelope
         number = f"letter.{letter.subscription}.{letter.request}.{int(now.timestamp())}"
         personal = Personal(to=to, message_id=f"{number}@{sender.message_id_domain}", date=now, values={})

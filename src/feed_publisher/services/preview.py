@@ -57,7 +57,7 @@ class Preview:
                 readers += group.count
                 entries |= {selected.entry for selected in chosen}
             if chosen and group.count > most:
-                most, language = group.count, group.language or rules.language
+                most, language = group.count, self._editions.language(rules, group.language)
                 sample = self._editions.lines(chosen, stock)
         if uncertain:
             readers, entries = self._counted(rules, now, cadence, stock.through)
@@ -109,7 +109,9 @@ class Preview:
         """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
         stock = self._editions.stock(rules, cursor, self.through(as_of))
         lines = self._editions.lines(select(stock.candidates, choice, cursor, stock.through), stock)
-        return self._editions.render(rules, lines, language or rules.language, None, now) if lines else None
+        return (
+            self._editions.render(rules, lines, self._editions.language(rules, language), None, now) if lines else None
+        )
 
     def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
         """Every reader a manual send would mail now, with their edition."""

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from feed_publisher import wiring
 from feed_publisher.app import App
-from feed_publisher.compose.digest import authors_text
+from feed_publisher.compose.digest import authors_text, enumerated
 from feed_publisher.compose.html import render
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
@@ -186,7 +186,7 @@ class Pages:
     def _byline(self, entry: Entry, authors: Authors) -> Markup:
         """As ``authors_text``, with a link to the page of each author who has one."""
         names = [self._author(name, authors.get(name)) for name in entry.authors]
-        return Markup(authors_text(names, self.app.settings.site.language))  # noqa: S704 - every name is escaped
+        return Markup(enumerated(names, self.app.settings.site.language))  # noqa: S704 - every name is escaped
 
     def _author(self, name: str, author: AuthorRef | None) -> str:
         """Set apart from the words around it, which may run in the other direction."""

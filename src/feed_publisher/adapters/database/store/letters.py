@@ -54,7 +54,8 @@ class SqlLetterStore:
             return []
         query = (
             select(subscription.c.id, subscription.c.request, subscription.c.letter)
-            .add_columns(subscriber.c.address, subscriber.c.new_address, subscriber.c.move_request, digest.c.slug)
+            .add_columns(subscriber.c.address, subscriber.c.new_address, subscriber.c.move_request)
+            .add_columns(subscriber.c.language, digest.c.slug)
             .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
             .join(digest, digest.c.id == subscription.c.digest_id)
             .where(subscription.c.id.in_(numbers), subscription.c.letter_due_at <= now)
@@ -109,7 +110,14 @@ def _letter(row: Row[Any]) -> Letter:
     address, request = row.address, row.request
     if row.letter == "move" and row.new_address:
         address, request = row.new_address, row.move_request
-    return Letter(subscription=row.id, request=request, kind=row.letter, address=address, digest=row.slug)
+    return Letter(
+        subscription=row.id,
+        request=request,
+        kind=row.letter,
+        address=address,
+        digest=row.slug,
+        language=row.language,
+    )
 
 
 def _afterwards(row: Row[Any], kind: str, accepted: bool) -> dict[str, Any]:

@@ -323,7 +323,7 @@ def _view() -> Select[Any]:
     suppressed = exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
     return (
         select(subscription, subscriber.c.address, subscriber.c.name, digest.c.slug, topic_set.c.choice, clock.c.zone)
-        .add_columns(clock.c.at, suppressed.label("suppressed"))
+        .add_columns(subscriber.c.language, clock.c.at, suppressed.label("suppressed"))
         .select_from(subscription)
         .join(subscriber)
         .join(digest)
@@ -359,4 +359,5 @@ def _to_view(row: Row[Any], slugs: dict[int, str]) -> SubscriberView:
         joined_at=row.joined_at,
         paused_until=row.paused_until,
         suppressed=bool(row.suppressed),
+        language=row.language,
     )
