@@ -35,6 +35,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/tick.py
 	@$(BIN)/python benchmarks/pickup.py
+	@$(BIN)/python benchmarks/opening.py
 	@$(BIN)/python benchmarks/feeds.py
 	@$(BIN)/python benchmarks/feeds_http.py
 

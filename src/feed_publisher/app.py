@@ -97,6 +97,7 @@ class App:
         self._told_no_room = False
         self.settings: Settings = load(folder, tuple(overrides))
         self.clock = clock
+        self.stopping = Event()
         self.database = Database(self.settings.database.url or f"sqlite:///{self._sqlite_file()}")
         self.entries = SqlEntryStore(self.database, self.settings.site.language)
         self.topics = SqlTopicStore(self.database)
@@ -344,7 +345,7 @@ class App:
 
         editions, owner, zone = self.editions(), self.owner.name, self.settings.site.timezone
         skipping = Skipping(self.issues, self.desk, owner, self.rehearsal, zone)
-        preparing = Preparing(self.issues, editions, skipping)
+        preparing = Preparing(self.issues, editions, skipping, self.stopping.is_set)
         return Issues(self.issues, editions, self.previewing(editions), preparing, skipping, owner, self.rehearsal)
 
     def open_issues(self) -> list[Issue]:

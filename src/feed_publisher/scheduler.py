@@ -101,6 +101,7 @@ class Scheduler:
     async def drain(self, seconds: float) -> None:
         """Start nothing more, let what is on its way finish; after ``seconds`` cut it."""
         self._stopping = True
+        self._app.stopping.set()
         self._jobs.pause()
         if self._sending is not None:
             self._sending.stop()

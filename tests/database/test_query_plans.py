@@ -123,6 +123,11 @@ def test_slots_and_clocks_are_looked_up(full: World) -> None:
 def test_an_issue_asks_for_its_readers_by_index(full: World) -> None:
     (opened,) = full.issues.newest(1)
     full.end(opened, ACCEPTED)
+    with plans(full.database) as plan:
+        full.issues.readers(Audience(digest="weekly", cadence=None, rehearsal=False), 0, 10, NOW)
+    page = plan("subscription.cursor AS cursor_value")
+    assert "ix_subscription_digest_id_id (digest_id=? AND id>?)" in page
+    assert "TEMP B-TREE" not in page
     audience = Audience(digest="weekly", cadence="weekly", rehearsal=False)
     with plans(full.database) as plan:
         full.issues.release_unfinished(audience, 0, 10, NOW)
@@ -131,6 +136,9 @@ def test_an_issue_asks_for_its_readers_by_index(full: World) -> None:
         full.people.view(1)
         full.letters.claim(["weekly"], 5, NOW)
     assert "SCAN delivery" not in plan("delivery")
+    page = plan("subscription.cursor AS cursor_value")
+    assert "ix_subscription_digest_id_cadence_id (digest_id=? AND cadence=? AND id>?)" in page
+    assert "TEMP B-TREE" not in page, "a page must not sort the whole audience"
     assert "SCAN edition_entry" not in plan("edition_entry")
     assert "SCAN subscriber" not in plan("subscriber")
     assert "ix_subscription_letter_due_at" in plan("subscription.letter_due_at <= ?")

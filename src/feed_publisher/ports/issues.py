@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -47,7 +48,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One step of preparing an issue: readers up to ``to``, in order. ``had_nothing`` only move their cursors."""
+    """One step of preparing an issue: readers up to ``to``. ``had_nothing`` only move their cursors.
+
+    ``deliveries`` are in the order of subscriptions. ``editions`` are those among theirs that may be new.
+    """
 
     after: int
     to: int
@@ -55,6 +59,23 @@ class Batch:
     templates: Mapping[str, str]
     deliveries: tuple[NewDelivery, ...]
     had_nothing: tuple[tuple[int, int], ...]
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """The same in batches of so many deliveries."""
+        ends = [new.subscription for new in self.deliveries[size - 1 : -1 : size]] + [self.to]
+        idle = sorted(self.had_nothing)
+        after, taken, rested = self.after, 0, 0
+        for end in ends:
+            until = bisect_right(self.deliveries, end, key=lambda new: new.subscription)
+            resting = bisect_right(idle, end, key=lambda pair: pair[0])
+            yield replace(
+                self,
+                after=after,
+                to=end,
+                deliveries=self.deliveries[taken:until],
+                had_nothing=tuple(idle[rested:resting]),
+            )
+            after, taken, rested = end, until, resting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

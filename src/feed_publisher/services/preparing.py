@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,41 +14,53 @@ from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.skipping import Skipping
 
-BATCH = 20_000
-"""Readers per transaction: short enough that other writers hardly notice."""
+PAGE = 20_000
+"""Readers looked at together."""
+
+BATCH = 1_000
+"""Readers per transaction: others who want to write wait for some tens of milliseconds at most."""
 
 ON_TIME = timedelta(minutes=30)
 """Mail that leaves so long after its hour still leaves at its hour, be that a quiet one."""
 
 
 class Preparing:
-    """Continues wherever an issue's preparation stands; a crash between two batches loses nothing."""
+    """Continues wherever an issue's preparation stands; a crash between two batches loses nothing.
 
-    def __init__(self, store: IssueStore, editions: Editions, skipping: Skipping) -> None:
+    ``stopping`` tells that the program is to end: the rest is left to its next start.
+    """
+
+    def __init__(self, store: IssueStore, editions: Editions, skipping: Skipping, stopping: Callable[[], bool]) -> None:
         self._store = store
+        self._stopping = stopping
         self._editions = editions
         self._skipping = skipping
 
     def prepare(self, rules: DigestRules, issue: Issue, now: datetime) -> Issue:
-        """Add deliveries batch by batch and freeze. Stops early, still ``preparing``, when a reader is busy."""
+        """Add deliveries batch by batch and freeze.
+
+        Stops early, still ``preparing``, when a reader is busy or the program is to end.
+        """
         cadence, slot = cadence_of(issue.slot), rules.slot(issue.slot)
         audience = Audience(digest=rules.slug, cadence=cadence, rehearsal=issue.rehearsal)
         minimum = self._editions.minimum(rules, cadence, issue.opened_at)
         due = _Dues(rules, cadence, slot, now)
         subject = issue.subject
-        after = issue.prepared_to
+        after, stored = issue.prepared_to, set[str]()
         while True:
-            self._store.release_unfinished(audience, after, BATCH, now)
-            readers = self._store.readers(audience, after, BATCH, now)
+            self._store.release_unfinished(audience, after, PAGE, now)
+            readers = self._store.readers(audience, after, PAGE, now)
             if not readers:
                 break
             lowest = min(reader.cursor for reader in readers)
             stock = self._editions.stock(rules, lowest, issue.through)
-            batch = self._batch(rules, issue, due, readers, stock, minimum, after)
-            subject = subject or next((edition.subject for edition in batch.editions), "")
-            reached = self._store.add_batch(issue, batch, now)
-            if reached == after:
+            page = self._page(rules, issue, due, readers, stock, minimum, after, stored)
+            subject = subject or next((edition.subject for edition in page.editions), "")
+            reached = self._add(issue, page, now)
+            if reached == after or self._stopping():
                 return self._store.get(issue.id)
+            if reached == page.to:
+                stored |= {edition.fingerprint for edition in page.editions}
             after = reached
         waits = rules.needs_approval and cadence is not None
         frozen = self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now)
@@ -56,7 +68,16 @@ class Preparing:
             self._skipping.tell(rules, slot, "there was nothing new for anybody", now)
         return frozen
 
-    def _batch(
+    def _add(self, issue: Issue, page: Batch, now: datetime) -> int:
+        """Store a page in short transactions; up to where it got."""
+        reached = page.after
+        for part in page.parts(BATCH):
+            reached = self._store.add_batch(issue, part, now)
+            if reached != part.to:
+                break
+        return reached
+
+    def _page(
         self,
         rules: DigestRules,
         issue: Issue,
@@ -65,7 +86,9 @@ class Preparing:
         stock: Stock,
         minimum: Minimum | None,
         after: int,
+        stored: Set[str],
     ) -> Batch:
+        """``stored``: fingerprints of editions that need not be made again."""
         editions: dict[str, Edition] = {}
         deliveries: list[NewDelivery] = []
         had_nothing: list[tuple[int, int]] = []
@@ -74,7 +97,7 @@ class Preparing:
                 had_nothing += [(reader.subscription, reader.cursor) for reader in group]
                 continue
             key = self._editions.fingerprint(rules, lines, language)
-            if key not in editions:
+            if key not in editions and key not in stored:
                 editions[key] = self._editions.render(rules, lines, language, issue.issue_number, due.now)
             deliveries += [due.delivery(reader, key) for reader in group]
         return Batch(

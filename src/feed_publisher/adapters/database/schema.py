@@ -402,6 +402,9 @@ subscription = Table(
     Column("letter_due_at", Utc),
     UniqueConstraint("subscriber_id", "digest_id"),
     Index("ix_subscription_digest_id_cadence_clock_id", "digest_id", "cadence", "clock_id", "state"),
+    # An audience is walked in the order of its numbers, page by page.
+    Index("ix_subscription_digest_id_id", "digest_id", "id"),
+    Index("ix_subscription_digest_id_cadence_id", "digest_id", "cadence", "id"),
     Index("ix_subscription_letter_due_at", "letter_due_at"),
     Index("ix_subscription_paused_until", "paused_until"),
 )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, update
 
-from feed_publisher.adapters.database.schema import delivery, issue, subscription
-from feed_publisher.domain.delivery import NOT_RECEIVED, DeliveryState
+from feed_publisher.adapters.database.schema import delivery, digest, issue, subscription
+from feed_publisher.domain.delivery import NOT_RECEIVED, UNFINISHED, DeliveryState
 
 
 def cursor_of(rehearsal: bool) -> ColumnElement[int]:
@@ -66,6 +66,14 @@ def had_later(rehearsal: bool) -> ColumnElement[bool]:
         .correlate(delivery)
         .exists()
     )
+
+
+def unfinished_issues(slug: str, but: int | None = None) -> Any:
+    """The numbers of a digest's issues that some reader has not had yet; a cancelled one may still be on its way."""
+    waiting = delivery.alias("unfinished")
+    has = exists().where(waiting.c.issue_id == issue.c.id, waiting.c.state.in_(UNFINISHED))
+    mine = select(issue.c.id).join(digest, digest.c.id == issue.c.digest_id).where(digest.c.slug == slug, has)
+    return mine if but is None else mine.where(issue.c.id != but)
 
 
 def expire_waiting(connection: Connection, subscriptions: Sequence[int], now: datetime) -> None:

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from feed_publisher.adapters.database.schema import edition, edition_entry, template, topic
-from feed_publisher.adapters.database.store.common import insert_missing
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.domain.issue import Edition
+from feed_publisher.ports.issues import Batch
+
+
+def store_editions(connection: Connection, issue_id: int, batch: Batch, wanted: Set[str]) -> dict[str, int]:
+    """The ids of the wanted editions, by fingerprint; those that are new are among the batch's."""
+    known = _known(connection, issue_id, wanted)
+    for new in batch.editions:
+        if new.fingerprint in wanted and new.fingerprint not in known:
+            known[new.fingerprint] = _insert(connection, issue_id, new, batch.templates)
+    return known
 
 
 def store_edition(connection: Connection, issue_id: int, new: Edition, templates: Mapping[str, str]) -> int:
     """The id of the edition; ``templates`` are sources by hash."""
-    same = and_(edition.c.issue_id == issue_id, edition.c.fingerprint == new.fingerprint)
-    known = connection.execute(select(edition.c.id).where(same)).scalar()
-    if known is not None:
-        return int(known)
+    known = _known(connection, issue_id, {new.fingerprint})
+    return known.get(new.fingerprint) or _insert(connection, issue_id, new, templates)
+
+
+def _known(connection: Connection, issue_id: int, fingerprints: Set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for chunk in chunks(sorted(fingerprints), 500):
+        query = select(edition.c.fingerprint, edition.c.id)
+        query = query.where(edition.c.issue_id == issue_id, edition.c.fingerprint.in_(chunk))
+        found |= {row.fingerprint: row.id for row in connection.execute(query)}
+    return found
+
+
+def _insert(connection: Connection, issue_id: int, new: Edition, templates: Mapping[str, str]) -> int:
     insert_missing(connection, template, [{"hash": h, "source": source} for h, source in templates.items()])
     values = {
         "issue_id": issue_id,
@@ -40,10 +60,12 @@ def store_edition(connection: Connection, issue_id: int, new: Edition, templates
     return number
 
 
-def count_readers(connection: Connection, number: int, more: int) -> None:
-    """So many more (or fewer) readers get this edition."""
-    counted = update(edition).where(edition.c.id == number).values(readers=edition.c.readers + more)
-    connection.execute(counted)
+def count_readers(connection: Connection, more: Mapping[int, int]) -> None:
+    """So many more (or fewer) readers get each of these editions."""
+    counted = update(edition).where(edition.c.id == bindparam("number"))
+    rows = [{"number": number, "more": count} for number, count in sorted(more.items())]
+    if rows:
+        connection.execute(counted.values(readers=edition.c.readers + bindparam("more")), rows)
 
 
 def main_edition(issue_id: Any) -> Any:

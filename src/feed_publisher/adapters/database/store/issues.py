@@ -30,7 +30,7 @@ from feed_publisher.adapters.database.store.audience import (
 )
 from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
-from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back
+from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions
 from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.domain.delivery import DeliveryState
@@ -230,9 +230,16 @@ class SqlIssueStore:
 
     def release_unfinished(self, audience: Audience, after: int, limit: int, now: datetime) -> None:
         """Expire what these readers still have waiting of an earlier issue; their cursors go back to before it."""
-        with self._database.write() as connection:
-            rows = connection.execute(reader_query(audience, after, limit, now).with_only_columns(subscription.c.id))
-            for chunk in chunks(list(rows.scalars()), 500):
+        page = reader_query(audience, after, limit, now).with_only_columns(subscription.c.id)
+        waiting = select(delivery.c.subscription_id).where(
+            delivery.c.issue_id.in_(unfinished_issues(audience.digest)),
+            delivery.c.subscription_id.in_(page),
+            delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED)),
+        )
+        with self._database.read() as connection:
+            found = sorted(set(connection.execute(waiting).scalars()))
+        for chunk in chunks(found, 500):
+            with self._database.write() as connection:
                 expire_waiting(connection, chunk, now)
 
     def readers(self, audience: Audience, after: int, limit: int, now: datetime) -> list[Reader]:

@@ -88,13 +88,13 @@ def replace_edition(
         put_cursors_back(connection, mine)
         values = {"state": DeliveryState.EXCLUDED, "reason": "withdrawn", "changed_at": now}
         excluded = connection.execute(update(delivery).where(mine).values(values)).rowcount
-        count_readers(connection, stale.id, -excluded)
+        count_readers(connection, {stale.id: -excluded})
         _name(connection, stale.issue)
         return int(excluded)
     number = store_edition(connection, stale.issue, renewed, templates)
     moved = connection.execute(update(delivery).where(mine).values(edition_id=number)).rowcount
-    count_readers(connection, stale.id, -moved)
-    count_readers(connection, number, moved)
+    count_readers(connection, {stale.id: -moved})
+    count_readers(connection, {number: moved})
     _name(connection, stale.issue)
     return int(moved)
 
