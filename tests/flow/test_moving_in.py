@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from feed_publisher.adapters.lists import read_lists
+from feed_publisher.adapters.lists import read_lists, written_list
 from feed_publisher.app import App
 from feed_publisher.cli.moving import _cells
 from feed_publisher.domain.address import parse_address
@@ -395,3 +401,98 @@ def test_odd_lists(site: Harbour, text: str | bytes, added: int, reasons: list[s
     for problem, reason in zip(tally.problems, reasons, strict=True):
         assert reason in problem.reason
         assert "list.csv" in problem.where
+
+
+# --- going out
+
+
+cell = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=12)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(st.one_of(cell, st.sampled_from(["=cmd()", "'=x", "@a", "+1", "-"])), min_size=1, max_size=5))
+def test_a_list_of_ours_comes_in_again_as_it_was(tmp_path: Path, sqlite_template: Path, names: list[str]) -> None:
+    lists = []
+    for count in range(2):
+        with tempfile.TemporaryDirectory(dir=tmp_path) as name:
+            folder = Path(name)
+            shutil.copy(sqlite_template, folder / "x.sqlite3")
+            (folder / "publisher.toml").write_text(TOML.format(url=f"sqlite:///{folder / 'x.sqlite3'}"))
+            with App(folder, clock=lambda: NOW) as app:
+                site = Harbour(app, folder)
+                if count == 0:
+                    with written_list(folder / "first.csv", COLUMNS) as writer:
+                        for number, each in enumerate(names):
+                            given = each, "quay;fog", "daily", "07:30", "Europe/Berlin", "de", "2026-01-02", f"={each}"
+                            writer.writerow((f"+r{number}@example.org", *given, "active"))
+                    source = folder / "first.csv"
+                tally = site.bring(site.order(source))
+                assert (tally.added, tally.rejected) == (len(names), 0)
+                lists.append(site.readers())
+                source = tmp_path / "out.csv"
+                with written_list(source, COLUMNS) as writer:
+                    for cells in site.readers():
+                        writer.writerow(cells)
+    assert lists[0] == lists[1]
+    assert stat.S_IMODE(source.stat().st_mode) == 0o600
+    with source.open(newline="") as opened:
+        assert not any(cell.startswith(("=", "+", "-", "@")) for row in csv.reader(opened) for cell in row)
+
+
+def test_a_list_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    file.write_text("before")
+
+    def breaks_off() -> None:
+        with written_list(file, COLUMNS) as writer:
+            writer.writerow(["a@example.org"])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        breaks_off()
+    assert file.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == ["out.csv"]
+
+
+# --- memory
+
+_PEAK = """
+import sys, tracemalloc
+from datetime import datetime, UTC
+from pathlib import Path
+from feed_publisher.app import App
+from feed_publisher.adapters.lists import read_lists
+from feed_publisher.parse.subscribers import Reading
+from feed_publisher.services import moving_in
+moving_in.BATCH = 200
+folder, file = Path(sys.argv[1]), Path(sys.argv[2])
+lists = read_lists(file)
+order = moving_in.Order(digest="weekly", name="x", fingerprint=lists.fingerprint, sheets=lists.sheets,
+                        reading=Reading(), confirmed=True)
+now = datetime(2026, 11, 2, 8, tzinfo=UTC)
+with App(folder) as app:
+    service = app.moving_in()
+    def run():
+        tracemalloc.reset_peak()
+        service.foresee(order, now)
+        service.bring(order, now, lambda ended: None, lambda count: None)
+        return tracemalloc.get_traced_memory()[1]
+    tracemalloc.start()
+    run()
+    print(run())
+"""
+
+
+def test_memory_does_not_grow_with_the_list(tmp_path: Path, sqlite_template: Path) -> None:
+    peaks = []
+    for count in (600, 6_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        shutil.copy(sqlite_template, folder / "x.sqlite3")
+        (folder / "publisher.toml").write_text(TOML.format(url=f"sqlite:///{folder / 'x.sqlite3'}"))
+        rows = (f"r{n}@example.org,{'bounced' if n % 3 == 0 else ''},Reader" for n in range(count))
+        file = folder / "list.csv"
+        file.write_text("email,state,name\n" + "\n".join(rows) + "\n")
+        command = [sys.executable, "-c", _PEAK, str(folder), str(file)]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert peaks[1] < peaks[0] + 500_000, peaks
