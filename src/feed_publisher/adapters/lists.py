@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from feed_publisher.domain.errors import FileError, InputError
+from feed_publisher.domain.model import escaped
 from feed_publisher.domain.spreadsheet import guarded
 from feed_publisher.parse.subscribers import PIECE, Sheet, Standing
 
@@ -94,7 +95,7 @@ def _member(path: Path, member: zipfile.ZipInfo) -> Sheet:
             # The member keeps the file until it is closed itself. It gives no more bytes than the archive declares.
             return cast("BinaryIO", archive.open(member))
 
-    return Sheet(name=f"{path}:{member.filename}", open=opened, standing=_standing_of(member.filename))
+    return Sheet(name=f"{path}:{escaped(member.filename)}", open=opened, standing=_standing_of(member.filename))
 
 
 def _standing_of(name: str) -> Standing | None:
