@@ -31,6 +31,7 @@ from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
+from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
+    from feed_publisher.services.moving_in import MovingIn
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.own_hub import OwnHub
     from feed_publisher.services.preferences import Preferences
@@ -108,6 +110,7 @@ class App:
         self.archive = SqlArchiveStore(self.database)
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
+        self.moving = SqlMovingStore(self.database)
         self.desk = SqlDeskStore(self.database)
         self.sources = SqlSourceStore(self.database)
         self.intake = Intake(
@@ -553,10 +556,17 @@ class App:
             store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__, self.subscribe.key_of
         )
 
+    def moving_in(self) -> MovingIn:
+        """The service that brings whole lists of readers."""
+        from feed_publisher.services.moving_in import MovingIn
+
+        offered = {each.slug: [cadence.value for cadence in each.cadences] for each in self.settings.digests}
+        return MovingIn(self.moving, self.subscribe.key_of, offered, self.topics.all(), self.topics.aliases())
+
     def add_subscribers(
         self, slug: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str
     ) -> ImportReport:
-        """Rows of a file, or one typed in; a cadence the digest does not offer is refused."""
+        """A few readers, typed in or of the example; a cadence the digest does not offer is refused."""
         from feed_publisher.services.subscribe import with_known_cadence
 
         cadences = [cadence.value for cadence in self.settings.digest(slug).cadences]

@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -330,6 +330,71 @@ def test_subscribers_and_suppress(cli: Cli) -> None:
     assert cli.json("issues", "show", 1)["books"]["suppressed"] == 1
     assert cli.json("suppress", "remove", "ann@example.org")["removed"] is True
     assert "was not on" in cli.ok("suppress", "remove", "ann@example.org").out
+
+
+def test_lists_of_readers_in_and_out(full: Cli, tmp_path: Path) -> None:
+    file, report = tmp_path / "list.csv", tmp_path / "report.csv"
+    file.write_text(
+        "Mail,Vorname,Gruppe,Status\nnew@example.org,=Nia,HARBOUR NEWS,active\nold@example.org,,,unsubscribed\n"
+        "vip@example.org,,VIP,\nann@example.org,Anna,,\n"
+    )
+    shown = full.ok("subscribers", "import", file, "--digest", "weekly", "--confirmed", "--dry-run").out
+    for words in (
+        "Mail\temail",
+        "Gruppe\ttopics",
+        "new@example.org\t=Nia\tharbour-news",
+        "1\tVIP",
+        "nothing was stored",
+    ):
+        assert words in shown
+    assert len(full.json("subscribers", "list")["subscribers"]) == 3
+    done = full.json("subscribers", "import", file, "--digest", "weekly", "--confirmed", "--report", report, code=1)
+    assert (done["added"], done["updated"], done["suppressed"], done["skipped"]) == (1, 1, 1, 1)
+    assert done["rejected"][0]["where"] == f"{file}:4"
+    assert done["unknown_groups"] == {"VIP": 1}
+    assert "3,old@example.org,suppressed," in report.read_text()
+    assert (report.stat().st_mode & 0o777) == 0o600
+    number = done["import"]
+    assert f"{number}\t" in full.ok("subscribers", "imports").out
+    assert full.json("subscribers", "imports")["imports"][0]["counts"]["added"] == 1
+
+    full.ok("send", "weekly", "--yes")
+    full.ok("subscribers", "import", file, "--topic", "VIP=", "--confirmed")
+    last = full.json("subscribers", "imports")["imports"][0]["import"]
+    assert full("subscribers", "undo-import", last).code == 2
+    assert full.json("subscribers", "undo-import", last, "--yes")["removed"] == 1
+    kept = full.json("subscribers", "undo-import", number, "--yes")
+    assert (kept["removed"], kept["given_back"], kept["kept_mailed"], kept["unsuppressed"]) == (0, 0, 2, 1)
+    assert "there is no import 99" in full.fails("subscribers", "undo-import", "99", "--yes")
+
+    out = tmp_path / "out.csv"
+    assert full.json("subscribers", "export", out)["rows"] == 4
+    assert "new@example.org,'=Nia,harbour-news,weekly" in out.read_text()
+    again = full.json("subscribers", "import", out, "--digest", "weekly")
+    assert (again["added"], again["unchanged"], again["rejected"]) == (0, 4, [])
+
+
+@pytest.mark.parametrize(("answer", "code", "readers"), [("n", 1, 3), ("y", 0, 4)])
+def test_on_a_terminal_a_list_is_shown_and_asked_for(
+    full: Cli, tmp_path: Path, answer: str, code: int, readers: int
+) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("Mail\nnew@example.org\n")
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "feed_publisher", "--site", str(full.folder), "subscribers", "import", str(file)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "100"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        seen = b""
+        with suppress(OSError):  # what the end of a terminal is on Linux
+            while piece := os.read(ours, 4096):
+                seen += piece
+    os.close(ours)
+    assert b"Store this?" in seen
+    assert b"email" in seen
+    assert process.returncode == code, seen
+    assert len(full.json("subscribers", "list")["subscribers"]) == readers
 
 
 def test_send_and_issues(full: Cli, tmp_path: Path) -> None:

@@ -117,8 +117,8 @@ def test_two_columns_with_one_name():
 
 
 def test_missing_email_column_names_what_was_found():
-    (problem,) = read("Mail,Name\na@example.org,A\n")
-    assert "no column named email; the first line has: mail, name" in problem.reason
+    (problem,) = read("Address,Name\na@example.org,A\n")
+    assert "no column named email; the first line has: address, name" in problem.reason
     (problem,) = read("")
     assert problem.where == "s.csv:1"
 

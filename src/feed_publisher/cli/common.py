@@ -131,3 +131,17 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", str(path)) from error
+
+
+def digest_named(app: App, slug: str | None) -> str:
+    """The named digest; the only one when none is named."""
+    if slug is not None:
+        return app.settings.digest(slug).slug
+    if len(app.settings.digests) != 1:
+        raise InputError("there are several digests (or none): name one", "--digest")
+    return app.settings.digests[0].slug
+
+
+def on_terminal() -> bool:
+    """Whether somebody is there to see a question and to answer it."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

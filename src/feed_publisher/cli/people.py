@@ -1,33 +1,21 @@
-"""subscribers add|list|show|import and suppress add|list|remove"""
+"""subscribers add|list|show|erase and suppress add|list|remove; whole lists are in moving.py"""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import click
 
-from feed_publisher.app import App
-from feed_publisher.cli.common import Out, open_app, read_file, with_out
+from feed_publisher.cli.common import Out, digest_named, open_app, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.cli.moving import export, import_file, list_imports, undo_import
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError, NotFoundError
-from feed_publisher.parse.subscribers import SubscriberRow, read_subscribers
+from feed_publisher.parse.subscribers import SubscriberRow
 from feed_publisher.ports.people import SubscriberView
 
 
 @click.group()
 def subscribers() -> None:
     """People who get digests."""
-
-
-def _digest(app: App, slug: str | None) -> str:
-    """The named digest; the only one when none is named."""
-    if slug is not None:
-        return app.settings.digest(slug).slug
-    if len(app.settings.digests) != 1:
-        raise InputError("there are several digests (or none): name one", "--digest")
-    return app.settings.digests[0].slug
 
 
 @subscribers.command()
@@ -51,7 +39,7 @@ def add(
             cadence=cadence,
             consent_source="added by hand",
         )
-        report = app.add_subscribers(_digest(app, slug), iter([row]), True, "command line")
+        report = app.add_subscribers(digest_named(app, slug), iter([row]), True, "command line")
     if report.rejected:
         raise InputError(report.rejected[0].reason, address)
     out.say(f"{'added' if report.added else 'updated'} {address}")
@@ -117,29 +105,8 @@ def erase(place: Place, address: str, out: Out) -> None:
     out.document({"address": address, "erased": True})
 
 
-@subscribers.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--digest", "slug", metavar="SLUG")
-@click.option(
-    "--confirmed",
-    is_flag=True,
-    help="All of them agreed to get it; without this, only rows with consented_at are active.",
-)
-@with_out
-@click.pass_obj
-def import_file(place: Place, file: Path, slug: str | None, confirmed: bool, out: Out) -> None:
-    """Read a CSV file with a header; only the column email is required."""
-    data = read_file(file)
-    with open_app(place) as app:
-        rows = read_subscribers(data, str(file))
-        report = app.add_subscribers(_digest(app, slug), rows, confirmed, str(file))
-    out.problems(report.rejected)
-    out.say(f"{report.added} added, {report.updated} updated, {len(report.rejected)} skipped")
-    if report.added and not confirmed:
-        out.say("rows without consented_at are pending and get no mail; --confirmed says that all of them agreed")
-    rejected = [{"where": problem.where, "reason": problem.reason} for problem in report.rejected]
-    out.document({"added": report.added, "updated": report.updated, "rejected": rejected})
-    sys.exit(1 if report.rejected else 0)
+for command in (import_file, list_imports, undo_import, export):
+    subscribers.add_command(command)
 
 
 @click.group()

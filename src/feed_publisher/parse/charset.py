@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from charset_normalizer import from_bytes
 
@@ -68,6 +69,53 @@ def decode(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         return _decode_legacy(data, error.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What ``open`` takes. ``replaces``: bytes that stand for nothing become U+FFFD."""
+
+    codec: str
+    replaces: bool = False
+
+
+def encoding_of(pieces: Iterable[bytes]) -> Encoding:
+    """What ``decode`` would do with a file that is too large to be held; read once, some memory whatever its size.
+
+    A few NULs are let through, for whoever reads the cells to refuse. InputError for binary.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    size = nulls = foreign = bad = 0
+    head, sample = b"", b""
+    for piece in pieces:
+        head = head or piece[:4]
+        size, nulls = size + len(piece), nulls + piece.count(0)
+        text = decoder.decode(piece)
+        if not text.isascii():
+            foreign += sum(character > "\x7f" for character in text)
+            bad += text.count("\ufffd")
+            sample = sample or (_around(piece) if "\ufffd" in text else b"")
+    if marked := mark_of(head):
+        return Encoding(marked, replaces=True)
+    if nulls * 10 > size:
+        raise InputError("is not text (it holds NUL bytes); save it as plain text in UTF-8")
+    if decoder.decode(b"", final=True):
+        foreign, bad = foreign + 1, bad + 1
+    if not bad or foreign > 2 * bad:
+        return Encoding("utf-8-sig", replaces=bool(bad))
+    guess = None if _looks_western(sample) else from_bytes(sample).best()
+    return Encoding(guess.encoding if guess else "cp1252", replaces=True)
+
+
+def _around(piece: bytes) -> bytes:
+    """The bytes from the start of the line with the first one that is no UTF-8."""
+    try:
+        piece.decode("utf-8")
+        first = 0
+    except UnicodeDecodeError as error:
+        first = error.start
+    start = max(piece.rfind(b"\n", 0, first) + 1, first - SAMPLE // 2)
+    return piece[start : start + SAMPLE]
 
 
 def to_text(data: bytes, labels: Iterable[str] = ()) -> str:

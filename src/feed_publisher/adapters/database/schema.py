@@ -435,6 +435,31 @@ suppression = Table(
     Column("created_at", Utc, nullable=False),
 )
 
+reader_import = Table(
+    "reader_import",
+    metadata,
+    _id(),
+    Column("digest_id", Id, ForeignKey("digest.id"), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    Column("undone_at", Utc),
+    Column("counts", JSON, nullable=False),
+)
+
+reader_import_row = Table(
+    "reader_import_row",
+    metadata,
+    Column("import_id", Id, ForeignKey("reader_import.id"), primary_key=True),
+    Column("address_key", String(64), primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("fate", String(20), nullable=False),
+    Column("subscription_id", Id, index=True),  # no foreign key: an undone import leaves no subscription
+    Column("before", JSON(none_as_null=True)),  # of what it changed
+    Column("after", String(64), nullable=False, default=""),  # hash of what it left, to see whether it is so still
+)
+
 issue = Table(
     "issue",
     metadata,

@@ -22,6 +22,13 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[dict[str
         connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
 
 
+def inserted(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *columns: Any) -> list[Any]:
+    """Like ``insert_missing``; these columns of the rows that were not there."""
+    if not rows:
+        return []
+    return list(connection.execute(_insert(connection, table).on_conflict_do_nothing().returning(*columns), rows))
+
+
 def insert_if_missing(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
     """Insert one row unless it breaks a unique constraint; whether it was inserted."""
     statement = _insert(connection, table).values(row).on_conflict_do_nothing()

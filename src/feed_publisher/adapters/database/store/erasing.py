@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from feed_publisher.adapters.database.schema import (
     delivery,
     issue,
+    reader_import_row,
     subscriber,
     subscription,
     subscription_event,
@@ -88,6 +89,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     waiting = and_(delivery.c.subscription_id.in_(numbers), delivery.c.state.in_(WAITING))
     move(connection, waiting, DeliveryState.EXCLUDED, "erased", now)
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id.in_(numbers)))
+    connection.execute(delete(reader_import_row).where(reader_import_row.c.subscription_id.in_(numbers)))
     left = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
     blank = {**left, "consent_source": "", "request": subscription.c.request + 1}
     connection.execute(update(subscription).where(subscription.c.id.in_(numbers)).values(blank))

@@ -177,7 +177,7 @@ def join_one(connection: Connection, person: NewSubscription, cadence: str, now:
         _update(connection, row, person, now)
         return "updated"
     digest_row = connection.execute(select(digest).where(digest.c.slug == person.digest)).one()
-    start, rehearsed = _start(connection, digest_row.id, person.cadence or cadence)
+    start, rehearsed = start_of(connection, digest_row.id, person.cadence or cadence)
     choice = Choice(everything=0) if person.topics is None else Choice(starts=topic_numbers(connection, person.topics))
     state = SubscriptionState.ACTIVE if person.active else SubscriptionState.PENDING
     values = {
@@ -215,7 +215,7 @@ def _update(connection: Connection, row: Row[Any], person: NewSubscription, now:
         values["topic_set_id"] = topic_set_number(connection, choice)
     if person.active and row.state == SubscriptionState.PENDING:
         values |= {"state": SubscriptionState.ACTIVE, "joined_at": now, "consented_at": person.consented_at or now}
-        values |= {"consent_source": person.consent_source} | _fresh_start(connection, row)
+        values |= {"consent_source": person.consent_source} | fresh_start(connection, row)
         values |= {"letter": None, "letter_due_at": None}
     if values:
         connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
@@ -249,7 +249,7 @@ def _find(connection: Connection, person: NewSubscription) -> Row[Any] | None:
     return connection.execute(query).first()
 
 
-def _start(connection: Connection, digest_id: int, cadence: str) -> tuple[int, int]:
+def start_of(connection: Connection, digest_id: int, cadence: str) -> tuple[int, int]:
     """Where a new subscription begins: after the last issue of its cadence, else at the digest's start.
 
     The second number is the same with rehearsals counted. As it happens begins now.
@@ -272,7 +272,7 @@ def activate(connection: Connection, row: Row[Any], source: str, now: datetime) 
     """A subscription that was pending or left is wanted again, by its reader's own act."""
     values = {
         "state": SubscriptionState.ACTIVE,
-        **_fresh_start(connection, row),
+        **fresh_start(connection, row),
         "joined_at": now,
         "cadence_at": None,
         "left_at": None,
@@ -287,9 +287,9 @@ def activate(connection: Connection, row: Row[Any], source: str, now: datetime) 
     note(connection, row.id, "joined", source, now)
 
 
-def _fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
+def fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
     """The cursors of a subscription that becomes active: nothing from the time it was not."""
-    start, rehearsed = _start(connection, row.digest_id, row.cadence)
+    start, rehearsed = start_of(connection, row.digest_id, row.cadence)
     return {"cursor": max(start, row.cursor), "rehearsed_cursor": max(rehearsed, row.rehearsed_cursor)}
 
 
