@@ -57,6 +57,10 @@ def site_view(settings: Settings) -> SiteView:
         imprint_url=site.imprint_url,
         privacy_url=site.privacy_url,
         accent=site.accent,
+        logo=site.logo if site.logo.startswith("https://") else "",
+        footer=settings.mail.footer,
+        imprint=settings.mail.imprint,
+        own_hosts=site.own_hosts,
     )
 
 
@@ -80,6 +84,10 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         quiet=QuietHours.parse(digest.quiet) if digest.quiet else None,
         max_lateness=digest.max_lateness,
         needs_approval=digest.policy == "approve",
+        archive=digest.archive,
+        footer=digest.footer,
+        images=digest.images,
+        link_parameters=digest.link_parameters,
     )
 
 

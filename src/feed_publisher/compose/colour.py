@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 Colour = tuple[int, int, int]
 
@@ -14,6 +15,36 @@ READABLE_LARGE = 3.0
 
 _NAMES = {"black": (0, 0, 0), "white": (255, 255, 255), "red": (255, 0, 0), "gray": (128, 128, 128)}
 _STEPS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Palette:
+    """What becomes of the one colour of a site: itself for mere lines, and shades of it that can be read.
+
+    ``text`` is read on paper and ``text_dark`` on the dark one; ``on_text`` and ``on_text_dark`` are read on those two.
+    """
+
+    line: str
+    text: str
+    text_dark: str
+    on_text: str
+    on_text_dark: str
+
+
+PAPER, PAPER_DARK = "#ffffff", "#151f25"
+"""What mails are written on."""
+
+
+def palette(accent: str) -> Palette:
+    """The palette of an accent written #rrggbb."""
+    text, text_dark = readable_on(accent, PAPER), readable_on(accent, PAPER_DARK)
+    return Palette(
+        line=accent,
+        text=text,
+        text_dark=text_dark,
+        on_text=readable_on("#ffffff", text),
+        on_text_dark=readable_on("#0c1317", text_dark),
+    )
 
 
 def parse_colour(text: str) -> Colour | None:

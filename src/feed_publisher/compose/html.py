@@ -9,6 +9,7 @@ from jinja2 import Environment
 from jinja2 import TemplateError as JinjaError
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 
+from feed_publisher.compose.sandbox import limited
 from feed_publisher.domain.errors import TemplateError
 
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
@@ -17,13 +18,19 @@ _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=Fal
 def render(templates: Environment, name: str, **context: object) -> str:
     """One template; whatever goes wrong in it becomes a TemplateError with file, line and reason."""
     try:
-        return templates.get_template(name).render(**context)
+        return limited(templates, name, context)
     except TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or error.name}:{error.lineno}: {error.message}") from error
     except TemplateNotFound as error:
         raise TemplateError(f"there is no template {error.name}; put it into templates/ or undo the change") from error
+    except OSError as error:
+        raise TemplateError(f"templates/{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"templates/{name} is not written in UTF-8: {error.reason}") from error
     except (JinjaError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise TemplateError(f"{_place(error, name)}: {error}") from error
+    except MemoryError as error:
+        raise TemplateError(f"{_place(error, name)}: it needs more memory than there is") from error
 
 
 def inline_css(html: str) -> str:
@@ -39,6 +46,10 @@ def check_template(templates: Environment, name: str) -> None:
         raise TemplateError(f"{error.filename or error.name}:{error.lineno}: {error.message}") from error
     except TemplateNotFound as error:
         raise TemplateError(f"there is no template {error.name}; put it into templates/ or undo the change") from error
+    except OSError as error:
+        raise TemplateError(f"templates/{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"templates/{name} is not written in UTF-8: {error.reason}") from error
 
 
 def _place(error: BaseException, name: str) -> str:

@@ -55,9 +55,9 @@ def _image(image: HtmlElement) -> Iterator[Finding]:
     if not address.startswith("https://"):
         yield error("picture", f"The picture {shown} is not https; mail programs leave it out.")
     width, height = (_pixels(image.get(name)) for name in ("width", "height"))
-    if not width:
+    if width is None and height is None:
         yield advice("picture", f"The picture {shown} has no width; Outlook shows it as large as it is.")
-    elif width > WIDEST:
+    if width is not None and width > WIDEST:
         yield advice("picture", f"The picture {shown} is {width} wide; more than {WIDEST} does not fit.")
     if width in (0, 1) or height in (0, 1):
         yield error("tracking", f"The picture {shown} is a point: it looks like a tracker.")

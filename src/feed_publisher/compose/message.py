@@ -18,6 +18,9 @@ from email.utils import format_datetime
 MAX_SUBJECT = 200
 _MARKER = "fpm{nonce}{name}mpf"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_TURNS = re.compile("[\\u202a-\\u202e\\u2066-\\u2069]")
+"""Turns of the writing direction: they would reach beyond the text they stand in."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~-]+")
 
 
@@ -97,7 +100,7 @@ class Skeleton:
 
 def clean_header(text: str, limit: int = MAX_SUBJECT) -> str:
     """One line without control characters, spaces collapsed, cut at ``limit`` characters."""
-    line = " ".join(_CONTROLS.sub(" ", text).split())
+    line = " ".join(_CONTROLS.sub(" ", _TURNS.sub("", text)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
