@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 
 import css_inline
@@ -12,6 +13,7 @@ from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 from feed_publisher.compose.sandbox import limited
 from feed_publisher.domain.errors import TemplateError
 
+_DARK = re.compile(r"(<style>(?:(?!</style>).)*?)(@media[^{]*prefers-color-scheme)", re.S)
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
@@ -34,8 +36,12 @@ def render(templates: Environment, name: str, **context: object) -> str:
 
 
 def inline_css(html: str) -> str:
-    """Style rules moved onto the elements, as mail readers need it; media rules stay in the head."""
-    return _INLINER.inline(html)
+    """Style rules moved onto the elements, as mail readers need it; media rules stay in the head.
+
+    The inliner puts them into one sheet. Those for dark mode get their own again: a program that stumbles over them
+    keeps the others.
+    """
+    return _DARK.sub(r"\1</style>\n<style>\n\2", _INLINER.inline(html), count=1)
 
 
 def check_template(templates: Environment, name: str) -> None:

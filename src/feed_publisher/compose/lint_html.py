@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from lxml import html as lxml_html
 from lxml.html import HtmlElement
 
+from feed_publisher.compose.mailcss import ELEMENTS, foreign_properties, foreign_rules
 from feed_publisher.domain.finding import Finding, advice, error
 
 WIDEST = 600
@@ -67,9 +68,20 @@ def _pixels(value: str | None) -> int | None:
     return int(value) if value is not None and value.isascii() and value.isdigit() else None
 
 
-_FOREIGN = ("script", "form", "input", "iframe", "object", "embed", "video", "audio", "link", "base", "svg")
+_REMOVED = ("script", "form", "input", "iframe", "object", "embed", "video", "audio", "link", "base", "svg")
 
 
 def _foreign(root: HtmlElement) -> Iterator[Finding]:
-    for name in sorted({element.tag for element in root.iter(*_FOREIGN)}):
+    """What mail programs remove, or do not all show."""
+    elements = [element for element in root.iter() if isinstance(element.tag, str)]
+    used = {str(element.tag) for element in elements}
+    for name in sorted(used & set(_REMOVED)):
         yield error("element", f"The HTML has a <{name}>; mail programs remove it, and filters distrust it.")
+    for name in sorted(used - set(_REMOVED) - set(ELEMENTS)):
+        yield advice("element", f"The HTML has a <{name}>, which not all mail programs know.")
+    sheets = "\n".join(style.text or "" for style in root.iter("style"))
+    declared = [element.get("style") or "" for element in elements] + re.findall(r"\{([^{}]*)\}", sheets)
+    for name in sorted({name for each in declared for name in foreign_properties(each)}):
+        yield advice("css", f"The CSS uses {name}, which not all mail programs know; is the mail good without it?")
+    for rule in sorted(foreign_rules(sheets)):
+        yield advice("css", f"The CSS uses {rule}, which not all mail programs know; is the mail good without it?")
