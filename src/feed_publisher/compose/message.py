@@ -90,7 +90,7 @@ class Skeleton:
             (
                 _personal_headers(personal),
                 self._fixed_headers,
-                b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n',
+                b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n',
                 *_part(boundary, b"text/plain", self._text, values),
                 *_part(boundary, b"text/html", self._html, values),
                 b"--" + boundary + b"--\r\n",

@@ -145,7 +145,10 @@ def _old_path(value: str) -> str:
 
 
 def _line(value: str) -> str:
-    return " ".join(value.split())
+    line = " ".join(value.split())
+    if value and not line:
+        raise ValueError("holds nothing but blanks; readers would see no name")
+    return line
 
 
 def _plain_text(value: str) -> str:
