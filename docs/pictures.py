@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +26,7 @@ from feed_publisher.compose.message import Links, readable
 from feed_publisher.domain.issue import Edition, Images
 from feed_publisher.domain.model import Image, TopicRef
 from feed_publisher.domain.selection import Choice, select
+from feed_publisher.ports.people import Letter
 from feed_publisher.wiring import site_view
 
 TARGET = Path(__file__).with_name("pictures")
@@ -101,6 +103,11 @@ def seen(edition: Edition) -> str:
     return readable(edition.html, edition.nonce, LINKS)
 
 
+def html_of(message: bytes) -> str:
+    parts = [part for part in message_from_bytes(message).walk() if part.get_content_type() == "text/html"]
+    return bytes(parts[0].get_payload(decode=True)).decode()
+
+
 def arabic(shown: list[Line]) -> list[Line]:
     made = []
     for line, (topic, title, summary) in zip(shown, ARABIC, strict=False):
@@ -115,6 +122,8 @@ def shots(app: App) -> Iterator[Shot]:
     yield Shot(name="dark", html=plain, scheme="dark")
     yield Shot(name="phone", html=plain, width=390, height=780)
     yield Shot(name="arabic", html=seen(mail(app, replace(LETTER, title="رسالة الرصيف"), arabic(lines(app, 3)), "ar")))
+    letter = Letter(subscription=1, request=1, kind="confirm", address="reader@harbour.example", digest="weekly")
+    yield Shot(name="letter", html=html_of(app.letters().compose(letter, NOW).message), height=620)
     first, *others = lines(app, 3)
     pictured = [replace(first, entry=replace(first.entry, image=LAMP)), *others]
     told = replace(LETTER, images=Images.LEAD, footer="Write to us: we read every letter.")

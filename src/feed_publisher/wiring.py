@@ -101,6 +101,8 @@ def sender(settings: Settings, digest: Digest) -> Sender:
         address=digest.from_address,
         reply_to=digest.reply_to or "",
         list_id=f"{digest.slug}.{list_domain}",
+        list_help=f"{settings.site.base_url}/digests/{digest.slug}",
+        list_archive=f"{settings.site.base_url}/issues/{digest.slug}" if digest.archive else "",
         message_id_domain=list_domain,
     )
 

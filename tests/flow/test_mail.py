@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from flow_site import DAY, HOUR, Site
+from lxml import html as lxml_html
 
 from feed_publisher.cli.group import cli
 from feed_publisher.compose.lint import lint
@@ -106,8 +107,10 @@ def test_the_mail_links_its_page_in_the_archive(site: Site) -> None:
     [mail] = site.mails()
     [address] = re.findall(r"http://127.0.0.1:8000(/issues/\S+)", mail.text)
     assert f'href="http://127.0.0.1:8000{address}"' in mail.html
+    pages = re.findall(rb"^List-(?:Help|Archive): <http://127.0.0.1:8000(.*)>", mail.raw, re.M)
     with site.browsing() as browser:
         page = browser.get(address)
+        assert [browser.get(other.decode()).status_code for other in pages] == [200, 200]
     assert page.status_code == 200
     assert "Tide" in page.text
 
@@ -118,7 +121,7 @@ def test_without_an_archive_there_is_no_link(site: Site) -> None:
     entry(site, "Tide")
     site.pickup()
     assert site.send() is not None
-    assert "/issues/" not in site.mails()[0].html + site.mails()[0].text
+    assert b"/issues/" not in site.mails()[0].raw
 
 
 def test_settings_reach_the_mail(site: Site) -> None:
@@ -267,3 +270,37 @@ def test_a_file_that_cannot_be_read_is_named(site: Site, spoilt: bytes | None) -
     else:
         with pytest.raises(TemplateError, match=r"email/digest\.html is not written in UTF-8"):
             site.send()
+
+
+NASTY = [
+    "a\\nBcc: x@evil.example",
+    "=?utf-8?q?a=0D=0ABcc:_x@evil.example?=",
+    "a\\u2028Bcc: x",
+    "a\\u0000b",
+    "lone \\ud83d half",
+    "\\u202eturned",
+    "{{7*7}}{% for %}{{''.__class__}}",
+    "<svg onload=x><math><script>x</script>",
+    "x" * 500,
+]
+
+
+def test_no_title_stops_an_issue(site: Site) -> None:
+    """From a file over the database to the mailbox: one clean subject each, nobody else in the headers."""
+    site.join("email\nann@example.org\n")
+    for number, title in enumerate(NASTY):
+        item = f'{{"id": "urn:x:{number}", "title": "{title}", "summary": "{title}"}}'
+        site.write(f"{number}.json", f"[{item}]")
+        site.pickup()
+        assert site.send() is not None, title
+    mails = site.mails()
+    assert len(mails) == len(NASTY)
+    for mail in mails:
+        head = mail.raw.partition(b"\n\n")[0].replace(b"\r\n", b"\n").decode()
+        assert len(re.findall("^subject:", head, re.M | re.I)) == 1
+        assert not re.search("^bcc:", head, re.M | re.I)
+        assert 0 < len(mail.subject) <= 78
+        assert not list(lxml_html.document_fromstring(mail.html).iter("script", "svg", "math"))
+        wire = mail.raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        assert [each.text for each in lint(wire) if each.level == "error"] == []
+    assert any("{{7*7}}" in mail.subject for mail in mails)

@@ -15,6 +15,7 @@ from flow_site import Site
 from programs import needed
 
 from feed_publisher.compose.digest import TemplateSet
+from feed_publisher.compose.lint import lint
 from feed_publisher.domain.issue import Images
 from feed_publisher.ports.people import Letter
 from feed_publisher.services.letters import SUBJECTS
@@ -71,4 +72,6 @@ def test_letters(tmp_path: Path, kind: str) -> None:
     site.configure(site='base_url = "https://harbour.news"\npostal_address = "1 Quay Street, Port Town"')
     letter = Letter(subscription=1, request=1, kind=kind, address="ann@harbour.news", digest="weekly")
     with site.open() as app:
-        check(app.letters().compose(letter, site.now).message)
+        raw = app.letters().compose(letter, site.now).message
+    check(raw)
+    assert lint(raw) == ()

@@ -54,12 +54,17 @@ def readable(text: str, nonce: str, links: Links) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person."""
+    """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person.
+
+    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none.
+    """
 
     name: str
     address: str
     reply_to: str = ""
     list_id: str = ""
+    list_help: str = ""
+    list_archive: str = ""
     message_id_domain: str = "localhost"
 
 
@@ -195,5 +200,7 @@ def _fixed_headers(sender: Sender, subject: str, language: str) -> bytes:
         parts.insert(1, encode_address("Reply-To", "", sender.reply_to))
     if sender.list_id:
         # List-* lines are never encoded-words: some receivers ignore them then.
-        parts += [_checked(f"List-Id: <{sender.list_id}>").encode() + b"\r\n", b"Precedence: bulk\r\n"]
+        pages = (("Id", sender.list_id), ("Help", sender.list_help), ("Archive", sender.list_archive))
+        parts += [_checked(f"List-{name}: <{value}>").encode() + b"\r\n" for name, value in pages if value]
+        parts.append(b"Precedence: bulk\r\n")
     return b"".join(parts)
