@@ -96,7 +96,7 @@ SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthChe
 @SLOW
 def test_whatever_articles_hold(templates, title, summary, author, topic):
     lines = [
-        line(1, TopicRef(slug="a", title=topic or "x"), title=title, summary=summary, authors=(author,)),
+        line(1, TopicRef(slug="a", title=clean_header(topic) or "x"), title=title, summary=summary, authors=(author,)),
         line(2, SUN),
     ]
     parsed = check(message(edition(templates, lines)))

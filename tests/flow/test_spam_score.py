@@ -18,7 +18,7 @@ from feed_publisher.compose.digest import TemplateSet
 from feed_publisher.compose.lint import lint
 from feed_publisher.domain.issue import Images
 from feed_publisher.ports.people import Letter
-from feed_publisher.services.letters import SUBJECTS
+from feed_publisher.services.letters import KINDS
 
 __all__ = ["shipped"]
 MOST = 1.0
@@ -66,7 +66,7 @@ def test_digests(shipped: TemplateSet, language: str, words: dict[str, str], ima
     check(message(made))
 
 
-@pytest.mark.parametrize("kind", SUBJECTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_letters(tmp_path: Path, kind: str) -> None:
     site = Site(tmp_path / "site").make()
     site.configure(site='base_url = "https://harbour.news"\npostal_address = "1 Quay Street, Port Town"')
