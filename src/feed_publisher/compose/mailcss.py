@@ -8,56 +8,24 @@ from __future__ import annotations
 
 import re
 
-ELEMENTS: dict[str, str] = dict.fromkeys(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "body",
-        "table",
-        "tbody",
-        "tr",
-        "td",
-        "th",
-        "div",
-        "span",
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "a",
-        "img",
-        "br",
-        "b",
-        "strong",
-        "em",
-        "i",
-        "u",
-        "ul",
-        "ol",
-        "li",
-        "hr",
-        "blockquote",
-        "pre",
-        "code",
-        "sup",
-        "sub",
-        "small",
-        "center",
-    ],
-    "",
-) | {"style": "Gmail leaves it out for accounts of other providers; what matters is inlined"}
+_PLAIN = (
+    "html head meta title table tbody tr td th div span p h1 h2 h3 h4 a img br b strong em i u ul ol li hr"
+    " blockquote pre code sup sub small center"
+)
+
+ELEMENTS: dict[str, str] = dict.fromkeys(_PLAIN.split(), "") | {
+    "body": "Gmail and Outlook on the web put a div in its place; the colour of the page stands on a table as well",
+    "style": "Gmail leaves it out for accounts of other providers; what matters is inlined",
+}
 
 PROPERTIES: dict[str, str] = {
     "background": "only colours are used",
     "background-color": "",
     "border": "Word: unreliable on p and div, so only lines that mean nothing stand there",
     "border-bottom": "Word: unreliable on headings; the line is missing",
-    "border-bottom-color": "",
+    "border-bottom-color": "Word: only in the rules for dark mode, which it ignores",
     "border-top": "Word: unreliable on p and div; the line is missing",
-    "border-top-color": "",
+    "border-top-color": "Word: only in the rules for dark mode, which it ignores",
     "border-radius": "Word: square corners",
     "color": "",
     "color-scheme": "Gmail, Outlook: they darken by rules of their own, or not at all",
@@ -75,16 +43,16 @@ PROPERTIES: dict[str, str] = {
     "overflow": "Word: ignored; mso-hide hides the preheader",
     "padding": "Word: only on cells; headings stand closer to their line",
     "padding-bottom": "Word: only on cells; headings stand closer to their line",
-    "padding-left": "",
-    "padding-right": "",
-    "padding-top": "",
+    "padding-left": "Word: only on cells, where alone it stands",
+    "padding-right": "Word: only on cells, where alone it stands",
+    "padding-top": "Word: only on cells, where alone it stands",
     "supported-color-schemes": "older Apple Mail only",
     "text-align": "left and right only, for start and end are not known everywhere",
     "text-decoration": "Word: only whether there is a line",
     "text-decoration-color": "Word, Gmail for other accounts: the line has the colour of the text",
     "text-decoration-thickness": "Gmail, Outlook: a line as thick as usual",
     "width": "Word: not on pictures, which have the attribute",
-    "word-break": "Outlook on the web: breaks like break-word",
+    "word-break": "Gmail, Outlook: long addresses break at other places",
 }
 
 AT_RULES: dict[str, str] = {
