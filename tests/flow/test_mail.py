@@ -249,6 +249,9 @@ def test_check_finds_what_only_odd_articles_bring_out(site: Site) -> None:
     template(site, "digest.txt", "No way out")
     assert "no link to unsubscribe" in checked(site)[1]
     template(site, "digest.txt", None)
+    template(site, "digest.html", with_intro("<p style='color'>x</p>"))
+    assert "styles cannot be read" in checked(site)[1]
+    template(site, "digest.html", None)
     template(site, "letter_confirm.txt", "{{ nobody }}")
     assert "letter_confirm.txt:1" in checked(site)[1]
 

@@ -41,7 +41,11 @@ def inline_css(html: str) -> str:
     The inliner puts them into one sheet. Those for dark mode get their own again: a program that stumbles over them
     keeps the others.
     """
-    return _DARK.sub(r"\1</style>\n<style>\n\2", _INLINER.inline(html), count=1)
+    try:
+        inlined = _INLINER.inline(html)
+    except ValueError as error:
+        raise TemplateError(f"the mail's styles cannot be read: {error}; look at style= in the templates") from error
+    return _DARK.sub(r"\1</style>\n<style>\n\2", inlined, count=1)
 
 
 def check_template(templates: Environment, name: str) -> None:
