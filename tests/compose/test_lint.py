@@ -64,6 +64,7 @@ WIRE = [
     (b"Message-ID: <1.2@harbour.news>", b"Message-ID: 1.2", "message id"),
     (b"To: ann@harbour.news", b"To: ann@harbour.news, bo@harbour.news", "address"),
     (b"Reply-To: desk@harbour.news", b"Reply-To: desk", "address"),
+    (b"To: ann@harbour.news", b"To: =?utf-8?q?a=0D=0Ab?=@harbour.news", "address"),
     (b"Subject: Tide", b"Subject:", "subject"),
     (b"List-Id: <weekly.harbour.news>", b"List-Id: =?utf-8?q?weekly?= <weekly.harbour.news>", "list headers"),
     (b"List-Unsubscribe: <https:", b"List-Unsubscribe:\r\n <https:", "list headers"),

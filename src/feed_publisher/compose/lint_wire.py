@@ -40,7 +40,7 @@ def lint_headers(raw: bytes, message: EmailMessage) -> Iterator[Finding]:
         if count > 1 or (not count and name in _ONCE):
             yield error("headers", f"The header {name} is there {count} times; it must be there once.")
     for name in ("From", "Sender", "Reply-To", "To"):
-        if message[name] is not None and not _is_one_address(message, name):
+        if name.lower() in names and not _is_one_address(message, name):
             yield error("address", f"The header {name} does not hold exactly one mail address.")
     if message["Date"] is not None and not _is_date(str(message["Date"])):
         yield error("date", "The Date is not a date.")
@@ -64,7 +64,10 @@ def lint_parts(message: EmailMessage) -> Iterator[Finding]:
 
 
 def _is_one_address(message: EmailMessage, name: str) -> bool:
-    addresses: list[Address] = list(getattr(message[name], "addresses", ()))
+    try:
+        addresses: list[Address] = list(getattr(message[name], "addresses", ()))
+    except ValueError:  # an encoded word that holds a line break
+        return False
     return len(addresses) == 1 and bool(addresses[0].username) and bool(addresses[0].domain)
 
 
