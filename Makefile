@@ -10,7 +10,7 @@ RUN    := $(BIN)/feed-publisher --site $(SITE)
 PIP    := $(BIN)/pip --disable-pip-version-check -q
 SOURCE := pyproject.toml requirements/core.txt
 
-.PHONY: run demo again test check bench crash pins clean picture words
+.PHONY: run demo again test check bench crash pins clean picture pictures words
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.core
@@ -48,6 +48,9 @@ words: $(VENV)/.dev
 
 picture: $(VENV)/.dev
 	@$(BIN)/python docs/picture.py
+
+pictures: $(VENV)/.dev
+	@$(BIN)/python docs/pictures.py
 
 # --- how .venv is made
 

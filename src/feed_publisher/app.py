@@ -327,11 +327,9 @@ class App:
         from feed_publisher.compose.digest import template_set
         from feed_publisher.services.edition import Editions, Press
 
-        press = Press(
-            site=wiring.site_view(self.settings),
-            templates=template_set(self.templates),
-            languages=self.catalogs.languages,
-        )
+        site, templates = wiring.site_view(self.settings), template_set(self.templates)
+        languages = self.catalogs.languages
+        press = Press(site=site, templates=templates, languages=languages, rehearsal=self.rehearsal)
         return Editions(self.issues, self.topics, press)
 
     def previewing(self, editions: Editions | None = None) -> Preview:
@@ -525,6 +523,14 @@ class App:
         async with self.relay() as mailer:
             dead = self.letterhead.links(0)
             return edition.subject, await send_test(mailer, edition, sender, addresses, self.clock(), dead)
+
+    def check_templates(self) -> None:
+        """Make a mail of odd articles for every digest, and every letter. Raises TemplateError."""
+        from feed_publisher.services.trial import check_templates
+
+        editions, letters = self.editions(), self.letters()
+        for rules in self.all_rules().values():
+            check_templates(editions, rules, self.letterhead, letters, self.clock())
 
     def letters(self) -> Letters:
         """The service that mails single people."""

@@ -57,6 +57,10 @@ def site_view(settings: Settings) -> SiteView:
         imprint_url=site.imprint_url,
         privacy_url=site.privacy_url,
         accent=site.accent,
+        logo=site.logo if site.logo.startswith("https://") else "",
+        footer=settings.mail.footer,
+        imprint=settings.mail.imprint,
+        own_hosts=site.own_hosts,
     )
 
 
@@ -80,6 +84,10 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         quiet=QuietHours.parse(digest.quiet) if digest.quiet else None,
         max_lateness=digest.max_lateness,
         needs_approval=digest.policy == "approve",
+        archive=digest.archive,
+        footer=digest.footer,
+        images=digest.images,
+        link_parameters=digest.link_parameters,
     )
 
 
@@ -93,6 +101,8 @@ def sender(settings: Settings, digest: Digest) -> Sender:
         address=digest.from_address,
         reply_to=digest.reply_to or "",
         list_id=f"{digest.slug}.{list_domain}",
+        list_help=f"{settings.site.base_url}/digests/{digest.slug}",
+        list_archive=f"{settings.site.base_url}/issues/{digest.slug}" if digest.archive else "",
         message_id_domain=list_domain,
     )
 

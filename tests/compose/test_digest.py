@@ -19,13 +19,14 @@ from feed_publisher.compose.digest import (
     TemplateSet,
     authors_text,
     fingerprint,
+    first_choice,
     render_edition,
     template_set,
 )
 from feed_publisher.compose.html import check_template, render
 from feed_publisher.compose.message import Links, Personal, Sender, Skeleton, marker
 from feed_publisher.domain.errors import TemplateError
-from feed_publisher.domain.issue import Edition
+from feed_publisher.domain.issue import Edition, Images
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
@@ -81,6 +82,7 @@ def edition(
         maximum=maximum,
         nonce=NONCE,
         topic_url="https://harbour.example/topics/",
+        choose=views.get("choose", first_choice),
     )
 
 
@@ -131,7 +133,10 @@ def test_the_subject_comes_from_the_lead(shipped):
     assert edition(shipped, [line(1)]).subject == "Title 1"
     assert edition(shipped, [line(1), line(2), line(3)]).subject == "Title 1, and 2 more"
     assert edition(shipped, [line(1, title="a\r\nBcc: x\u2028y\0z")]).subject == "a Bcc: x y z"
-    assert len(edition(shipped, [line(1, title="x" * 5000), line(2)]).subject) == 200
+    long = edition(shipped, [line(1, title="x" * 5000), line(2)]).subject
+    assert long.endswith("x…, and 1 more")
+    assert len(long) <= 78
+    assert edition(shipped, [line(1, title="word " * 50)]).subject == "word " * 12 + "word…"
 
 
 def test_entries_past_the_maximum_are_on_the_web_and_received(shipped):
@@ -259,7 +264,7 @@ def test_an_unknown_language_stops_no_issue(shipped, language):
     made = edition(shipped, [line(1)], language=language)
     assert "Title 1" in made.text
     assert made.language == language
-    assert made.fingerprint == fingerprint([line(1)], 0, shipped, language)
+    assert made.fingerprint == fingerprint([line(1)], 0, shipped, language, SITE, DIGEST)
     assert (lxml_html.document_fromstring(made.html).get("dir") == "rtl") == language.startswith("ar")
 
 
@@ -278,18 +283,30 @@ def test_same_arguments_same_edition(shipped):
 
 def test_fingerprint(shipped, tmp_path):
     lines = [line(1), line(2, SUN)]
-    same = fingerprint(lines, 0, shipped, "en")
-    assert edition(shipped, lines).fingerprint == same
+
+    def of(lines=lines, more=0, templates=shipped, language="en", site=SITE, digest=DIGEST):
+        return fingerprint(lines, more, templates, language, site, digest)
+
+    assert edition(shipped, lines).fingerprint == of()
     others = [
-        fingerprint([replace(lines[0], entry=replace(lines[0].entry, revision=999)), lines[1]], 0, shipped, "en"),
-        fingerprint([line(1, SUN), line(2, SUN)], 0, shipped, "en"),
-        fingerprint(lines[::-1], 0, shipped, "en"),
-        fingerprint(lines[:1], 0, shipped, "en"),
-        fingerprint(lines, 1, shipped, "en"),
-        fingerprint(lines, 0, shipped, "de"),
-        fingerprint(lines, 0, site(tmp_path, {"email/subject.txt": "x"}), "en"),
+        of([replace(lines[0], entry=replace(lines[0].entry, revision=999)), lines[1]]),
+        of([line(1, SUN), line(2, SUN)]),
+        of(lines[::-1]),
+        of(lines[:1]),
+        of(more=1),
+        of(language="de"),
+        of(templates=site(tmp_path, {"email/subject.txt": "x"})),
+        of(site=replace(SITE, logo="https://harbour.example/logo.png")),
+        of(site=replace(SITE, accent="#000000")),
+        of(site=replace(SITE, footer="x")),
+        of(site=replace(SITE, imprint="x")),
+        of(site=replace(SITE, own_hosts=("www.harbour.example",))),
+        of(digest=replace(DIGEST, footer="x")),
+        of(digest=replace(DIGEST, images=Images.LEAD)),
+        of(digest=replace(DIGEST, images=Images.ALL)),
+        of(digest=replace(DIGEST, link_parameters="a=b")),
     ]
-    assert len({same, *others}) == len(others) + 1
+    assert len({of(), *others}) == len(others) + 1
 
 
 # --- a site's own templates

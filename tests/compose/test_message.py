@@ -292,6 +292,17 @@ def test_list_headers_are_one_line_as_they_are(length):
     check_wire(raw)
 
 
+def test_pages_of_the_list_are_named_where_there_are_some():
+    pages = replace(
+        SENDER, list_help="https://harbour.example/help", list_archive="https://harbour.example/" + "a" * 90
+    )
+    lines = build(sender=pages).partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert b"List-Help: <https://harbour.example/help>" in lines
+    assert b"List-Archive: <https://harbour.example/" + b"a" * 90 + b">" in lines
+    assert b"List-Help" not in build()
+    assert b"List-" not in build(sender=replace(pages, list_id=""), personal=replace(PERSONAL, unsubscribe_url=""))
+
+
 def test_a_letter_has_no_list_headers():
     message = parse(build(sender=LETTER, personal=replace(PERSONAL, unsubscribe_url="")))
     assert not [name for name in message if name.startswith("List-") or name == "Precedence"]

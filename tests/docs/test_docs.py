@@ -15,6 +15,7 @@ import click
 import pytest
 
 from feed_publisher.cli.group import cli
+from feed_publisher.compose import mailcss
 from feed_publisher.config import loading, models
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.services.overview import SHOWN
@@ -173,6 +174,20 @@ def test_the_glossary_is_whole() -> None:
 def test_the_glossary_has_every_status_of_a_source_in_the_words_people_read() -> None:
     (rows,) = [rows for header, _, *rows in tables() if header[0].strip() == "status"]
     assert {row[0].strip(): row[2].strip() for row in rows} == {str(key): words for key, words in STATUSES.items()}
+
+
+def test_the_page_on_mail_says_what_happens_where_css_does_not_work() -> None:
+    text = (ROOT / "docs" / "mail.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", text.partition("## Which mail programs")[2], re.M)
+    told = {name.partition(":")[0] if "…" in name else name: words for name, words in rows}
+    known = mailcss.ELEMENTS | mailcss.PROPERTIES | mailcss.AT_RULES
+    assert told == {name: words for name, words in known.items() if words}
+
+
+def test_pictures_in_the_documents_are_small() -> None:
+    pictures = list((ROOT / "docs" / "pictures").glob("*.png"))
+    assert len(pictures) >= 5
+    assert {file.name for file in pictures if file.stat().st_size >= 150_000} == set()
 
 
 def test_the_changelog_knows_the_version() -> None:

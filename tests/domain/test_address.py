@@ -45,6 +45,7 @@ def test_test_domains_work():
         ("a@b@example.org", "exactly one @"),
         ("a@example.org b@example.org", "a space"),
         ("a@example.org,b@example.org", "a comma"),
+        ("=?utf-8?q?a=40b?=@example.org", "=?"),
         ("a@example.org;b@example.org", "a semicolon"),
         ("Ann <a@example.org>", "angle brackets"),
         ("a b@example.org", "a space"),

@@ -16,10 +16,10 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from feed_publisher.adapters.catalogs import Catalogs
+from feed_publisher.compose.sandbox import Sandbox
 from feed_publisher.domain.language import Say, direction, first_direction, isolated, primary_language, runs_against
 
 _PACKAGE = Path(__file__).parents[1]
@@ -32,11 +32,11 @@ def shipped(name: str) -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parents[1] / checkout
 
 
-def environment(folder: Path, timezone: str, language: str, catalogs: Catalogs | None = None) -> SandboxedEnvironment:
+def environment(folder: Path, timezone: str, language: str, catalogs: Catalogs | None = None) -> Sandbox:
     """``default/…`` names our own version of a template, so a site's file can extend what it replaces."""
     ours = FileSystemLoader(shipped("templates"))
     words = Words(catalogs or Catalogs(), ZoneInfo(timezone), language)
-    templates = SandboxedEnvironment(
+    templates = Sandbox(
         loader=ChoiceLoader([FileSystemLoader(folder), ours, PrefixLoader({"default": ours})]),
         extensions=["jinja2.ext.i18n"],
         autoescape=select_autoescape(("html",)),

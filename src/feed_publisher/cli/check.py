@@ -8,7 +8,6 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,9 @@ from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.compose.digest import DigestView, IssueView, Line, render_edition, template_set
 from feed_publisher.compose.html import check_template
 from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError, InputError
-from feed_publisher.domain.model import Entry, EntryState, TopicRef
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
 from feed_publisher.services.words import ago, many
@@ -102,41 +99,8 @@ def _templates(app: App) -> str:
     ]
     for name in names:
         check_template(app.templates, name)
-    now = datetime.now(UTC)
-    for digest in app.settings.digests:
-        _sample_edition(app, digest.title, now)
-    return f"{len(names)} compile, and a sample mail renders"
-
-
-def _sample_edition(app: App, title: str, now: datetime) -> None:
-    topic = TopicRef(slug="sample", title="Sample")
-    entry = Entry(
-        number=1,
-        revision=1,
-        key="0",
-        id="urn:uuid:0",
-        title="Sample",
-        authors=("A", "B"),
-        summary="A summary.",
-        content_html="",
-        link=None,
-        language=None,
-        published=now,
-        updated=now,
-        state=EntryState.PUBLIC,
-    )
-    site = wiring.site_view(app.settings)
-    render_edition(
-        template_set(app.templates),
-        site,
-        DigestView(title=title, url=site.url),
-        IssueView(number=1, date=now),
-        [Line(entry=entry, topic=topic, url=site.url)],
-        language=site.language,
-        maximum=1,
-        nonce="0" * 32,
-        topic_url=f"{site.url}/topics/",
-    )
+    app.check_templates()
+    return f"{len(names)} compile, and sample mails of {many(len(app.settings.digests), 'digest')} are well"
 
 
 def _source(source: Source, app: App) -> str:

@@ -11,7 +11,7 @@ import click
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, notices_json, open_app, recent_notices, show_notices, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.domain.errors import MailError
+from feed_publisher.domain.errors import FeedPublisherError, MailError, TemplateError
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.publish import PublishReport
@@ -58,7 +58,7 @@ def tick(place: Place, out: Out) -> None:
     sys.exit(1 if failed else 0)
 
 
-async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError | None]:
+async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublisherError | None]:
     picked = await app.intake.pickup()
     app.intake.watch()
     show_pickup(out, picked)
@@ -67,11 +67,14 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, MailError 
     opened = app.open_issues()
     for issue in opened:
         out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
-    trouble: MailError | None = None
+    trouble: FeedPublisherError | None = None
     async with AsyncExitStack() as stack:
         try:
             mailer = await stack.enter_async_context(app.relay())
-            await app.letters().send(mailer, app.clock())
+            try:
+                await app.letters().send(mailer, app.clock())
+            except TemplateError as error:
+                trouble = error  # of a letter: issues leave all the same
             if app.is_sendable():
                 await app.send_run(mailer).run()
         except MailError as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from babel.core import Locale, UnknownLocaleError
 from babel.lists import format_list
@@ -13,19 +14,30 @@ from jinja2 import Environment
 from jinja2.exceptions import TemplateNotFound, TemplateSyntaxError
 from jinja2.meta import find_referenced_templates
 
+from feed_publisher.compose.colour import palette
 from feed_publisher.compose.html import inline_css, render
+from feed_publisher.compose.links import host_of, with_parameters
 from feed_publisher.compose.message import LINKS, clean_header, marker
 from feed_publisher.domain.errors import TemplateError
-from feed_publisher.domain.issue import Edition
-from feed_publisher.domain.language import direction, isolated, primary_language
-from feed_publisher.domain.model import Entry, TopicRef
+from feed_publisher.domain.issue import Edition, Images
+from feed_publisher.domain.language import direction, first_direction, isolated, primary_language
+from feed_publisher.domain.model import Entry, Image, TopicRef
+
+MOST_HTML = 98_000
+"""Bytes. Gmail cuts mails at 102 kB, and a reader's own links are still to come."""
+
+OTHER_LEADS = 4
+"""Articles a subject may name instead of the first one."""
 
 TEMPLATES = ("email/base.html", "email/digest.html", "email/digest.txt", "email/subject.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteView:
-    """What templates may say about the site."""
+    """What templates may say about the site. ``footer`` and ``imprint`` are plain text, some lines each.
+
+    ``own_hosts`` are where links get the digest's parameters, beside the host of ``url``.
+    """
 
     title: str
     url: str
@@ -34,22 +46,33 @@ class SiteView:
     imprint_url: str
     privacy_url: str
     accent: str
+    logo: str = ""
+    footer: str = ""
+    imprint: str = ""
+    own_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestView:
-    """What templates may say about the digest; ``url`` is its page for subscribing."""
+    """What templates may say about the digest; ``url`` is its page for subscribing.
+
+    Without ``images`` a mail has no picture from the web at all, the site's logo included.
+    """
 
     title: str
     url: str
+    footer: str = ""
+    images: Images = Images.NONE
+    link_parameters: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueView:
-    """``number`` is None in rehearsals and previews."""
+    """``number`` is None in rehearsals and previews; ``web_url`` is its page in the archive, "" without one."""
 
     number: int | None
     date: datetime
+    web_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +106,7 @@ def template_set(environment: Environment) -> TemplateSet:
             continue
         try:
             found[name] = loader.get_source(environment, name)[0]
-        except TemplateNotFound as error:
-            if name in TEMPLATES:
-                raise TemplateError(f"there is no template {error.name}") from error
+        except (TemplateNotFound, OSError, UnicodeDecodeError):
             continue  # rendering says where, unless the template can do without it
         waiting += _references(environment, found[name])
     source = "\n".join(f"--- {name}\n{text}" for name, text in found.items())
@@ -99,10 +120,18 @@ def _references(environment: Environment, source: str) -> list[str]:
         return []  # rendering says where
 
 
-def fingerprint(lines: Sequence[Line], more: int, templates: TemplateSet, language: str) -> str:
-    """What makes two editions of an issue the same: entry revisions, their topics, templates, language."""
+def fingerprint(
+    lines: Sequence[Line], more: int, templates: TemplateSet, language: str, site: SiteView, digest: DigestView
+) -> str:
+    """What makes two editions of an issue the same: entry revisions, their topics, templates, language, settings."""
     rows = [f"{line.entry.number}.{line.entry.revision}.{line.topic.slug}" for line in lines]
-    return hashlib.sha256("\n".join([templates.hash, language, str(more), *rows]).encode()).hexdigest()
+    parts = [templates.hash, language, str(more), repr(site), repr(digest), *rows]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def first_choice(candidates: Sequence[str]) -> str:
+    """The subject of a mail that belongs to no issue."""
+    return candidates[0]
 
 
 def render_edition(
@@ -116,40 +145,44 @@ def render_edition(
     maximum: int,
     nonce: str,
     topic_url: str,
+    choose: Callable[[Sequence[str]], str] = first_choice,
 ) -> Edition:
-    """Render subject, HTML and text. Entries past ``maximum`` are counted as "more on the web", and as received.
+    """Render subject, HTML and text. Entries past ``maximum``, or past what fits, are counted as "more on the web".
 
-    ``topic_url`` is the address of topic pages up to the slug; ``nonce`` is hexadecimal and unpredictable.
+    ``topic_url`` is the address of topic pages up to the slug; ``nonce`` is hexadecimal and unpredictable; ``choose``
+    takes one of the possible subjects, the wanted one first.
     """
-    shown, more = lines[:maximum], max(0, len(lines) - maximum)
     words = _known_language(language, site.language)
-    context: dict[str, object] = {
-        "site": site,
-        "digest": digest,
-        "issue": issue,
-        "lead": _entry(shown[0], words, site.language),
+    tagged = _Tagger(digest.link_parameters, {host_of(site.url), *site.own_hosts})
+    entries = [_entry(line, words, site.language, tagged) for line in lines]
+    context = _context(site, digest, issue, words, tagged) | {
+        "lead": entries[0],
         "count": len(lines),
-        "sections": _sections(shown, words, site.language, topic_url),
-        "more": more,
-        "more_url": digest.url,
-        "preheader": shown[0].entry.summary[:160],
+        "preheader": _preheader(lines),
         **{name: marker(nonce, name) for name in LINKS},
-        "language": words,
-        "direction": direction(words),
-        "accent": site.accent,
     }
-    subject = clean_header(render(templates.environment, "email/subject.txt", **context))
-    context["subject"] = subject
+    leads = entries[: min(maximum, OTHER_LEADS + 1)]
+    context["subject"] = choose(_subjects(templates.environment, context, leads, issue.date))
+    shown, html = min(maximum, len(lines)), ""
+    while not html or (shown > 1 and len(html.encode()) >= MOST_HTML):
+        shown = shown * 4 // 5 if html else shown
+        sections = _sections(lines[:shown], entries, digest.images, tagged, topic_url)
+        context |= {
+            "sections": sections,
+            "more": len(lines) - shown,
+            "picture_hosts": _picture_hosts(sections, context),
+        }
+        html = inline_css(render(templates.environment, "email/digest.html", **context))
     return Edition(
-        fingerprint=fingerprint(lines, more, templates, language),
-        subject=subject,
-        html=inline_css(render(templates.environment, "email/digest.html", **context)),
+        fingerprint=fingerprint(lines, max(0, len(lines) - maximum), templates, language, site, digest),
+        subject=str(context["subject"]),
+        html=html,
         text=render(templates.environment, "email/digest.txt", **context),
         template=templates.hash,
         language=language,
         nonce=nonce,
         entries=tuple((line.entry.number, line.entry.revision, line.topic.slug) for line in lines),
-        shown=len(shown),
+        shown=shown,
     )
 
 
@@ -174,28 +207,82 @@ def _known_language(language: str, instead: str = "en") -> str:
     return "en"
 
 
-def _sections(lines: Sequence[Line], language: str, usual: str, topic_url: str) -> list[dict[str, object]]:
-    by_topic: dict[TopicRef, list[Line]] = {}
-    for line in lines:
-        by_topic.setdefault(line.topic, []).append(line)
+@dataclass(frozen=True, slots=True)
+class _Tagger:
+    """Adds the digest's parameters to links that lead to the site's own hosts."""
+
+    parameters: str
+    hosts: Collection[str]
+
+    def __call__(self, url: str) -> str:
+        return with_parameters(url, self.parameters, self.hosts)
+
+
+def _context(site: SiteView, digest: DigestView, issue: IssueView, language: str, tagged: _Tagger) -> dict[str, object]:
+    """What does not depend on the articles."""
+    return {
+        "site": replace(site, url=tagged(site.url)),
+        "digest": replace(digest, url=tagged(digest.url)),
+        "issue": replace(issue, web_url=tagged(issue.web_url)),
+        "more_url": tagged(digest.url),
+        "footer": digest.footer or site.footer,
+        "logo": site.logo if digest.images is not Images.NONE else "",
+        "language": language,
+        "direction": direction(language),
+        "accent": site.accent,
+        "colours": palette(site.accent),
+    }
+
+
+def _sections(
+    lines: Sequence[Line], entries: Sequence[dict[str, object]], images: Images, tagged: _Tagger, topic_url: str
+) -> list[dict[str, object]]:
+    by_topic: dict[TopicRef, list[dict[str, object]]] = {}
+    for place, (line, entry) in enumerate(zip(lines, entries, strict=False)):
+        with_image = images is Images.ALL or (images is Images.LEAD and place == 0)
+        by_topic.setdefault(line.topic, []).append(entry if with_image else entry | {"image": None})
     return [
-        {
-            "title": topic.title,
-            "url": topic_url + topic.slug,
-            "entries": [_entry(line, language, usual) for line in group],
-        }
+        {"title": topic.title, "url": tagged(topic_url + topic.slug), "entries": group}
         for topic, group in by_topic.items()
     ]
 
 
-def _entry(line: Line, language: str, usual: str) -> dict[str, str]:
+def _entry(line: Line, language: str, usual: str, tagged: _Tagger) -> dict[str, object]:
     """``lang`` and ``dir`` are "" where they are those of the mail; ``usual``: of entries that do not say theirs."""
-    own = line.entry.language or usual
+    entry, own = line.entry, line.entry.language or usual
+    written = first_direction(entry.title) or direction(own)
     return {
         "lang": own if primary_language(own) != primary_language(language) else "",
-        "dir": direction(own) if direction(own) != direction(language) else "",
-        "title": line.entry.title,
-        "url": line.url,
-        "authors_text": authors_text(line.entry.authors, language),
-        "summary": line.entry.summary,
+        "dir": written if written != direction(language) else "",
+        "title": entry.title,
+        "url": tagged(line.url),
+        "authors_text": authors_text(entry.authors, language),
+        "summary": entry.summary,
+        "image": entry.image if entry.image and entry.image.url.startswith("https://") else None,
     }
+
+
+def _subjects(
+    environment: Environment, context: Mapping[str, object], leads: Sequence[Mapping[str, object]], date: datetime
+) -> tuple[str, ...]:
+    """The wanted subject first, then what to take when earlier issues had that: other articles, then a date."""
+
+    def made(lead: Mapping[str, object], again: bool = False) -> str:
+        return clean_header(render(environment, "email/subject.txt", **{**context, "lead": lead, "again": again}))
+
+    first = made(leads[0]) or "…"
+    dates = [f"{date:%Y-%m-%d}", *(f"{date:%Y-%m-%d}, {count}" for count in range(2, 10))]
+    dated = [f"{clean_header(first, 160)} ({date})" for date in dates]
+    return tuple(dict.fromkeys(filter(None, [first, *map(made, leads[1:]), made(leads[0], again=True), *dated])))
+
+
+def _preheader(lines: Sequence[Line]) -> str:
+    """What lists of mails show beside the subject: the first summary, else what else there is."""
+    return lines[0].entry.summary or " · ".join(line.entry.title for line in lines[1:4])
+
+
+def _picture_hosts(sections: Sequence[Mapping[str, object]], context: Mapping[str, object]) -> list[str]:
+    """Where the pictures of a mail come from, so that it can say so."""
+    entries = [entry for section in sections for entry in cast("list[dict[str, object]]", section["entries"])]
+    urls = [str(context["logo"]), *(image.url for entry in entries if isinstance(image := entry["image"], Image))]
+    return sorted({host_of(url) for url in urls if url})

@@ -18,6 +18,9 @@ from email.utils import format_datetime
 MAX_SUBJECT = 200
 _MARKER = "fpm{nonce}{name}mpf"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_TURNS = re.compile("[\\u202a-\\u202e\\u2066-\\u2069]")
+"""Turns of the writing direction: they would reach beyond the text they stand in."""
+
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~-]+")
 
 
@@ -51,12 +54,17 @@ def readable(text: str, nonce: str, links: Links) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person."""
+    """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person.
+
+    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none.
+    """
 
     name: str
     address: str
     reply_to: str = ""
     list_id: str = ""
+    list_help: str = ""
+    list_archive: str = ""
     message_id_domain: str = "localhost"
 
 
@@ -87,7 +95,7 @@ class Skeleton:
             (
                 _personal_headers(personal),
                 self._fixed_headers,
-                b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n',
+                b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n',
                 *_part(boundary, b"text/plain", self._text, values),
                 *_part(boundary, b"text/html", self._html, values),
                 b"--" + boundary + b"--\r\n",
@@ -97,7 +105,7 @@ class Skeleton:
 
 def clean_header(text: str, limit: int = MAX_SUBJECT) -> str:
     """One line without control characters, spaces collapsed, cut at ``limit`` characters."""
-    line = " ".join(_CONTROLS.sub(" ", text).split())
+    line = " ".join(_CONTROLS.sub(" ", _TURNS.sub("", text)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -192,5 +200,7 @@ def _fixed_headers(sender: Sender, subject: str, language: str) -> bytes:
         parts.insert(1, encode_address("Reply-To", "", sender.reply_to))
     if sender.list_id:
         # List-* lines are never encoded-words: some receivers ignore them then.
-        parts += [_checked(f"List-Id: <{sender.list_id}>").encode() + b"\r\n", b"Precedence: bulk\r\n"]
+        pages = (("Id", sender.list_id), ("Help", sender.list_help), ("Archive", sender.list_archive))
+        parts += [_checked(f"List-{name}: <{value}>").encode() + b"\r\n" for name, value in pages if value]
+        parts.append(b"Precedence: bulk\r\n")
     return b"".join(parts)

@@ -24,8 +24,10 @@ from feed_publisher.config.values import (
     FirstContact,
     HttpUrl,
     Language,
+    LinkParameters,
     MailAddress,
     OldPath,
+    PlainText,
     Quiet,
     Slug,
     TimeOfDay,
@@ -35,6 +37,7 @@ from feed_publisher.config.values import (
 )
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.issue import Images
 from feed_publisher.domain.rhythm import QuietHours, dates_left_out
 
 
@@ -79,14 +82,18 @@ class Site(Section):
     """Linked in every mail, on every page and beside the sign-up form."""
 
     logo: HttpUrl = ""
-    """The address of a picture that stands for the site, PNG or JPEG; shown by feed readers."""
+    """The address of a picture that stands for the site, PNG or JPEG; shown by feed readers, and in mails with
+    pictures (digests.images) when it is https."""
 
     feeds: Literal["full", "summary"] = "full"
     """What the usual form of feeds holds: whole articles where they are known, or summaries. The other one is at
     the same address with ".summary" or ".full" before the extension."""
 
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5b70"
-    """The one colour of pages and mails, as #rrggbb."""
+    """The one colour of pages and mails, as #rrggbb. Words in mails are written in a shade of it that can be read."""
+
+    own_hosts: tuple[Domain, ...] = ()
+    """Hosts that are the site's own beside that of base_url, such as "www.harbour.example", for link_parameters."""
 
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of reverse proxies whose X-Forwarded-For is believed."""
@@ -112,6 +119,12 @@ class MailSettings(Section):
 
     list_domain: Domain = ""
     """Domain of List-Id and Message-ID. Empty: the domain of the digest's from_address."""
+
+    footer: PlainText = ""
+    """A few words of your own at the foot of every mail; plain text, its lines are kept."""
+
+    imprint: PlainText = ""
+    """Who is responsible, printed under the postal address of every mail; plain text, its lines are kept."""
 
 
 class Smtp(Section):
@@ -353,6 +366,17 @@ class Digest(Section):
 
     welcome: bool = False
     """Whether whoever has confirmed is mailed a welcome, with the link to their own page to keep."""
+
+    footer: PlainText = ""
+    """A few words of your own at the foot of its issues, instead of mail.footer."""
+
+    images: Images = Images.NONE
+    """Which articles show their picture: "none", "lead" (the first one) or "all". Pictures are fetched from where they
+    are when a reader looks, so who keeps them can count that; with "none" a mail fetches nothing, no logo either."""
+
+    link_parameters: LinkParameters = ""
+    """Added to links that lead to the site (and site.own_hosts), the same for every reader, such as
+    "utm_source=digest&utm_medium=email". Links of one reader alone never get any."""
 
     archive: bool = True
     """Whether its issues can be read on the web and have a feed; with false they are for its readers alone."""

@@ -145,7 +145,26 @@ def _old_path(value: str) -> str:
 
 
 def _line(value: str) -> str:
-    return " ".join(value.split())
+    line = " ".join(value.split())
+    if value and not line:
+        raise ValueError("holds nothing but blanks; readers would see no name")
+    return line
+
+
+def _plain_text(value: str) -> str:
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", value.replace("\r\n", "\n").replace("\t", " ")):
+        raise ValueError("holds a control character; plain text is meant, with line breaks")
+    return "\n".join(line.rstrip() for line in value.replace("\r\n", "\n").strip().split("\n"))
+
+
+_PARAMETER = r"[A-Za-z0-9_.~%+-]+=[A-Za-z0-9_.~%+:,-]*"
+
+
+def _link_parameters(value: str) -> str:
+    value = value.removeprefix("?")
+    if value and not re.fullmatch(rf"{_PARAMETER}(&{_PARAMETER})*", value):
+        raise ValueError(f'{value!r} is not name=value&name=value; write it like "utm_source=digest&utm_medium=email"')
+    return value
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
@@ -156,6 +175,8 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 OldPath = Annotated[str, AfterValidator(_old_path)]
+PlainText = Annotated[str, Field(max_length=2000), AfterValidator(_plain_text)]
+LinkParameters = Annotated[str, Field(max_length=300), AfterValidator(_link_parameters)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]

@@ -71,6 +71,8 @@ def _refuse_obvious(typed: str) -> None:
         raise InputError("the mail address holds an invisible character; type it again")
     if typed.startswith('"'):
         raise InputError("mail addresses with a quoted part before the @ are not supported")
+    if "=?" in typed:
+        raise InputError(f"“{typed}” holds =?, which mail programs read as a code for other letters")
     for sign, called in ((",", "a comma"), (";", "a semicolon"), ("<", "angle brackets"), (">", "angle brackets")):
         if sign in typed:
             raise InputError(f"“{typed}” holds {called}; give one bare address, such as ann@example.org")

@@ -30,6 +30,14 @@ class SubscriptionState(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
+class Images(StrEnum):
+    """Which articles of a mail show their picture."""
+
+    NONE = "none"
+    LEAD = "lead"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """One mailing of a digest for one slot. ``audience`` is None until it is frozen (``ready_at``)."""

@@ -169,6 +169,14 @@ class IssueStore(Protocol):
         """Store a batch, or the part of it before the first reader who is busy or changed; up to where it got."""
         ...
 
+    def claim_subject(self, issue: int, candidates: Sequence[str]) -> str:
+        """The first that no other issue of its digest has; from now on it is this issue's."""
+        ...
+
+    def free_subject(self, digest: str, rehearsal: bool, candidates: Sequence[str]) -> str:
+        """The first that no issue of the digest has."""
+        ...
+
     def stale_editions(self) -> list[StaleEdition]: ...
     def replace_edition(
         self, stale: StaleEdition, renewed: Edition | None, templates: Mapping[str, str], now: datetime

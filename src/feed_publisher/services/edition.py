@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from feed_publisher.compose.digest import (
     DigestView,
@@ -18,7 +19,7 @@ from feed_publisher.compose.digest import (
     render_edition,
 )
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, cadence_of, due_at, parse_time
-from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.issue import Edition, Images, Reader, archive_name
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
@@ -49,6 +50,10 @@ class DigestRules:
     quiet: QuietHours | None
     max_lateness: timedelta | None
     needs_approval: bool
+    archive: bool = False
+    footer: str = ""
+    images: Images = Images.NONE
+    link_parameters: str = ""
 
     def rhythm(self, cadence: Cadence) -> Rhythm:
         """The dates of one of its cadences."""
@@ -75,12 +80,16 @@ class DigestRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """What rendering needs: the site's words and links, and the templates as they are now."""
+    """What rendering needs: the site's words and links, and the templates as they are now.
+
+    ``rehearsal``: the built-in mailbox is the relay.
+    """
 
     site: SiteView
     templates: TemplateSet
     languages: Collection[str]
     """Those with words."""
+    rehearsal: bool = False
 
     def entry_url(self, entry: Entry) -> str:
         return entry.link or f"{self.site.url}/entries/{entry.key}"
@@ -181,27 +190,56 @@ class Editions:
 
     def fingerprint(self, rules: DigestRules, lines: Sequence[Line], language: str) -> str:
         """What makes editions of one issue the same."""
-        return fingerprint(lines, max(0, len(lines) - rules.maximum), self._press.templates, language)
+        more, press = max(0, len(lines) - rules.maximum), self._press
+        return fingerprint(lines, more, press.templates, language, press.site, self._digest_view(rules))
 
     def corrected(self, entries: Sequence[tuple[Entry, TopicRef]]) -> list[Line]:
         """The lines of an edition from its entries as they are now."""
         return [Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in entries]
 
     def render(
-        self, rules: DigestRules, lines: Sequence[Line], language: str, number: int | None, now: datetime
+        self,
+        rules: DigestRules,
+        lines: Sequence[Line],
+        language: str,
+        number: int | None,
+        now: datetime,
+        issue: int | None = None,
     ) -> Edition:
-        """The mail, with markers where a reader's own links go; ``number`` is that of the issue."""
+        """The mail, with markers where a reader's own links go.
+
+        ``number`` is that of the issue, for people; ``issue`` is its id, None for a mail that belongs to none. An issue
+        keeps its subject from then on: no other one of the digest gets it.
+        """
         press = self._press
+        web_url = ""
+        if rules.archive and issue is not None:
+            web_url = f"{press.site.url}/issues/{rules.slug}/{archive_name(issue, number)}"
         return render_edition(
             press.templates,
             press.site,
-            DigestView(title=rules.title, url=f"{press.site.url}/digests/{rules.slug}"),
-            IssueView(number=number, date=now),
+            self._digest_view(rules),
+            IssueView(number=number, date=now, web_url=web_url),
             lines,
             language=language,
             maximum=rules.maximum,
             nonce=secrets.token_hex(16),
             topic_url=f"{press.site.url}/topics/",
+            choose=partial(self._subject, rules.slug, issue),
+        )
+
+    def _subject(self, slug: str, issue: int | None, candidates: Sequence[str]) -> str:
+        if issue is None:
+            return self._store.free_subject(slug, self._press.rehearsal, candidates)
+        return self._store.claim_subject(issue, candidates)
+
+    def _digest_view(self, rules: DigestRules) -> DigestView:
+        return DigestView(
+            title=rules.title,
+            url=f"{self._press.site.url}/digests/{rules.slug}",
+            footer=rules.footer,
+            images=rules.images,
+            link_parameters=rules.link_parameters,
         )
 
 

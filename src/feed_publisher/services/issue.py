@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at
-from feed_publisher.domain.issue import Issue, IssueState
-from feed_publisher.ports.issues import IssueStore
+from feed_publisher.domain.errors import TemplateError
+from feed_publisher.domain.issue import Edition, Issue, IssueState
+from feed_publisher.ports.issues import IssueStore, StaleEdition
 from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.preparing import Preparing
 from feed_publisher.services.preview import Plan, Preview
@@ -62,7 +63,8 @@ class Issues:
         """
         if self._preview.plan(rules, now, as_of=as_of).recipients == 0:
             return None
-        return self._open(rules, f"manual:{operation}", now, None if as_of is None else self._preview.through(as_of))
+        through = None if as_of is None else self._preview.through(as_of)
+        return self._open(rules, f"manual:{operation}", now, through, manual=True)
 
     def resume_preparing(self, rules: Mapping[str, DigestRules], alive: set[str], now: datetime) -> list[Issue]:
         """Continue what this process, or one that is no longer alive, left unfinished."""
@@ -74,7 +76,8 @@ class Issues:
                     continue
                 issue = self._store.get(found.id)
             if issue.digest in rules and issue.rehearsal == self._rehearsal:
-                resumed.append(self._preparing.prepare(rules[issue.digest], issue, now))
+                prepared = self._prepare_or_tell(rules[issue.digest], issue, now)
+                resumed += [prepared] if prepared else []
         return resumed
 
     def revise(self, rules: Mapping[str, DigestRules], now: datetime) -> int:
@@ -86,13 +89,20 @@ class Issues:
         for edition in stale:
             if edition.digest not in rules:
                 continue
-            lines = self._editions.corrected(edition.entries)
-            renewed = None
-            if lines:
-                each = rules[edition.digest]
-                renewed = self._editions.render(each, lines, edition.language, edition.issue_number, edition.opened_at)
+            try:
+                renewed = self._renewed(rules[edition.digest], edition)
+            except TemplateError as error:
+                self._skipping.hold_back(rules[edition.digest], edition.issue, error, now)
+                continue
             self._store.replace_edition(edition, renewed, self._editions.templates, now)
         return len(stale)
+
+    def _renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
+        lines = self._editions.corrected(stale.entries)
+        if not lines:
+            return None
+        number, when = stale.issue_number, stale.opened_at
+        return self._editions.render(rules, lines, stale.language, number, when, stale.issue)
 
     # --- dates
 
@@ -151,11 +161,24 @@ class Issues:
         self._store.instant_done(rules.slug, through)
         return None
 
-    def _open(self, rules: DigestRules, slot: str, now: datetime, through: int | None) -> Issue | None:
+    def _open(
+        self, rules: DigestRules, slot: str, now: datetime, through: int | None, manual: bool = False
+    ) -> Issue | None:
+        """Who sends by hand is there to be told of a broken template at once."""
         issue = self._store.claim_slot(
             rules.slug, slot, IssueState.PREPARING, "", self._rehearsal, self._owner, now, through
         )
-        return self._preparing.prepare(rules, issue, now) if issue else None
+        if issue is None:
+            return None
+        return self._preparing.prepare(rules, issue, now) if manual else self._prepare_or_tell(rules, issue, now)
+
+    def _prepare_or_tell(self, rules: DigestRules, issue: Issue, now: datetime) -> Issue | None:
+        """A broken template stops this issue alone, and it is tried again at every step until it is mended."""
+        try:
+            return self._preparing.prepare(rules, issue, now)
+        except TemplateError as error:
+            self._skipping.tell_waiting(rules, issue, error, now)
+            return None
 
 
 def _nothing(rules: DigestRules, plan: Plan) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from jinja2 import Environment
 
+from feed_publisher.compose.colour import palette
 from feed_publisher.compose.digest import DigestView, SiteView
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import Personal, Sender, Skeleton, clean_header
@@ -23,6 +24,8 @@ from feed_publisher.services.subscribe import Subscribe
 
 BATCH = 100
 RETRY = timedelta(minutes=1)
+KINDS = ("confirm", "reminder", "welcome", "link", "data", "move")
+"""Of letters, as in the names of their templates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,7 @@ class Letters:
             "language": language,
             "direction": direction(language),
             "accent": self._site.accent,
+            "colours": palette(self._site.accent),
             **self._subscribe.letter_links(letter, now),
         }
         subject = clean_header(render(self._templates, "email/letter_subject.txt", **context))

@@ -98,7 +98,7 @@ class Preparing:
                 continue
             key = self._editions.fingerprint(rules, lines, language)
             if key not in editions and key not in stored:
-                editions[key] = self._editions.render(rules, lines, language, issue.issue_number, due.now)
+                editions[key] = self._editions.render(rules, lines, language, issue.issue_number, due.now, issue.id)
             deliveries += [due.delivery(reader, key) for reader in group]
         return Batch(
             after=after,

@@ -7,7 +7,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from feed_publisher.domain.cadence import Clock, Slot, due_at
-from feed_publisher.domain.issue import IssueState
+from feed_publisher.domain.errors import TemplateError
+from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.ports.issues import IssueStore
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.services.edition import DigestRules
@@ -61,3 +62,24 @@ class Skipping:
                 "because the program was not running. Nothing is lost: readers get the articles in the next issue."
             )
             self._desk.tell(f"missed {rules.slug} before {slot}", sentence, now)
+
+    # --- broken templates
+
+    def tell_waiting(self, rules: DigestRules, issue: Issue, error: TemplateError, now: datetime) -> None:
+        """An issue that cannot be rendered waits."""
+        sentence = (
+            f"{rules.title} ({issue.slot}) waits, because a template is broken: {error}. Mend it, and the issue "
+            "leaves by itself; `check` finds such mistakes before an issue is due."
+        )
+        self._desk.tell(f"template {issue.id} {error}"[:200], sentence, now)
+
+    def hold_back(self, rules: DigestRules, issue: int, error: TemplateError, now: datetime) -> None:
+        """Rather no mail than one with an article that was withdrawn."""
+        if self._store.get(issue).state is not IssueState.READY:
+            return
+        self._store.change_state(issue, (IssueState.READY,), IssueState.PAUSED)
+        sentence = (
+            f"{rules.title} (issue {issue}) is paused: an article of it has changed, and a template is broken: "
+            f"{error}. Mend it, then `issues resume {issue}`."
+        )
+        self._desk.tell(f"template {issue} {error}"[:200], sentence, now)

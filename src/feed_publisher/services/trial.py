@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from feed_publisher.compose.lint import lint
 from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
+from feed_publisher.compose.specimen import specimen_lines
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
+from feed_publisher.domain.errors import TemplateError
+from feed_publisher.domain.finding import Level
 from feed_publisher.domain.issue import Edition
-from feed_publisher.ports.people import PeopleStore
+from feed_publisher.ports.people import Letter, PeopleStore
 from feed_publisher.ports.sending import Mailer, Outgoing
-from feed_publisher.services.edition import DigestRules
+from feed_publisher.services.edition import DigestRules, Editions
+from feed_publisher.services.letters import KINDS, Letters
 from feed_publisher.services.preview import Preview
 from feed_publisher.services.send import Letterhead
 
@@ -71,6 +76,26 @@ async def send_test(
 
     await mailer.run(take, settle)
     return results
+
+
+def check_templates(
+    editions: Editions, rules: DigestRules, letterhead: Letterhead, letters: Letters, now: datetime
+) -> None:
+    """Make a mail of odd articles, and every letter. Raises TemplateError for what a reader must not be mailed."""
+    sender, links = letterhead.senders[rules.slug], letterhead.links(0)
+    edition = editions.render(rules, specimen_lines(letterhead.base_url, now), rules.language, None, now)
+    address = parse_address("reader@example.org")
+    skeleton = _skeleton(sender, edition, edition.subject)
+    _check(f"the mail of {rules.slug}", _message(skeleton, address, "1", sender, links, now))
+    for kind in KINDS:
+        letter = Letter(subscription=1, request=1, kind=kind, address=address.typed, digest=rules.slug)
+        _check(f"the letter {kind!r}", letters.compose(letter, now).message)
+
+
+def _check(name: str, message: bytes) -> None:
+    errors = [finding.text for finding in lint(message) if finding.level is Level.ERROR]
+    if errors:
+        raise TemplateError(f"{name}: {' '.join(errors)}")
 
 
 def _skeleton(sender: Sender, edition: Edition, subject: str) -> Skeleton:

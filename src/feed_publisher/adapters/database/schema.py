@@ -492,6 +492,15 @@ template = Table(
     Column("source", Text, nullable=False),
 )
 
+issue_subject = Table(  # which issue of a digest has a subject, so that no other one gets it
+    "issue_subject",
+    metadata,
+    Column("digest_id", Id, ForeignKey("digest.id"), primary_key=True),
+    Column("rehearsal", Boolean, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("issue_id", Id, ForeignKey("issue.id"), nullable=False),
+)
+
 edition = Table(
     "edition",
     metadata,

@@ -33,6 +33,7 @@ from feed_publisher.adapters.database.store.common import chunks, insert_if_miss
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
@@ -261,6 +262,14 @@ class SqlIssueStore:
     def add_batch(self, opened: Issue, batch: Batch, now: datetime) -> int:
         with self._database.write() as connection:
             return add_batch(connection, opened, batch, now)
+
+    def claim_subject(self, number: int, candidates: Sequence[str]) -> str:
+        with self._database.write() as connection:
+            return claim_subject(connection, number, candidates)
+
+    def free_subject(self, slug: str, rehearsal: bool, candidates: Sequence[str]) -> str:
+        with self._database.read() as connection:
+            return free_subject(connection, slug, rehearsal, candidates)
 
     def stale_editions(self) -> list[StaleEdition]:
         with self._database.read() as connection:
