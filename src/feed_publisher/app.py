@@ -41,10 +41,9 @@ from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, NoRoomError, NotFoundError, StorageError
-from feed_publisher.domain.issue import Edition, Issue, archive_name
+from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
+from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
-from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
@@ -65,10 +64,13 @@ if TYPE_CHECKING:
     from feed_publisher.services.own_hub import OwnHub
     from feed_publisher.services.preferences import Preferences
     from feed_publisher.services.preview import Plan, Preview
+    from feed_publisher.services.proof import Proofs
     from feed_publisher.services.publish import Publisher, PublishReport
+    from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
+    from feed_publisher.services.turnout import Asked
 
 log = logging.getLogger("feed_publisher")
 
@@ -393,16 +395,45 @@ class App:
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
-    def preview(self, slug: str, reader: Address | None, as_of: datetime | None) -> Edition | None:
-        """The edition that one reader, or one who has had nothing yet, would get."""
+    def proofs(self) -> Proofs:
+        """The service that shows an issue before it is sent, and tells why all that is in or out of it is."""
+        from feed_publisher.adapters.database.store.preview import SqlPreviewStore
+        from feed_publisher.services.proof import Proofs
+        from feed_publisher.services.turnout import Turnouts
+
+        store, editions = SqlPreviewStore(self.database), self.editions()
+        turnouts = Turnouts(self.issues, store, editions, self.rehearsal)
+        number = self.previewing(editions).number
+        return Proofs(self.issues, store, self.ledger, editions, turnouts, self.letterhead, number, self.rehearsal)
+
+    def asked(
+        self,
+        slug: str,
+        as_of: datetime | None = None,
+        cadence: str | None = None,
+        reader: Address | None = None,
+        version: int = 0,
+    ) -> Asked:
+        """What is to be looked at; of a cadence without an instant, its next issue. Raises ConfigError, InputError."""
+        from feed_publisher.services.turnout import Asked
+
         rules = self.rules(slug)
-        cursor, choice, language = self.issues.digest_start(slug), Choice(everything=0), None
-        if reader is not None:
-            found = self.issues.reader(slug, self.subscribe.key_of(reader), self.rehearsal)
-            if found is None:
-                raise NotFoundError(f"{reader} does not subscribe to {slug}")
-            cursor, choice, language = found.cursor, Choice.parse(found.choice), found.language
-        return self.previewing().edition(rules, cursor, choice, language, self.clock(), as_of)
+        found = next((each for each in rules.cadences if str(each) == cadence), None)
+        if cadence is not None and found is None:
+            offered = ", ".join(map(str, rules.cadences))
+            raise InputError(f"{slug} does not come {cadence!r}; it comes {offered}", "cadence")
+        if found is not None and as_of is None:
+            as_of = self.issuing().next_slot(rules, found, self.clock())
+        key = self.subscribe.key_of(reader) if reader else None
+        return Asked(rules=rules, as_of=as_of, cadence=found, reader=key, version=version)
+
+    def reasons(self, one: bool) -> Words:
+        """The words for reasons; ``one``: those of a single reader."""
+        from feed_publisher.services.reasons import Words
+
+        titles = {number: slug for slug, number in self.topics.numbers().items()}
+        named = {topic.slug: topic.title for topic in self.topics.all()}
+        return Words(self.settings.site.timezone, {n: named.get(s, s) for n, s in titles.items()}, one)
 
     def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
         """Every mail a manual send would make now."""
@@ -514,9 +545,11 @@ class App:
         """Mail a preview, marked; the subject and what became of each."""
         from feed_publisher.services.trial import send_test
 
-        edition = self.preview(slug, None, as_of)
-        if edition is None:
+        proofs, asked = self.proofs(), self.asked(slug, as_of)
+        mail = proofs.mail(asked, self.clock()) or proofs.newcomer(asked, self.clock())
+        if mail is None:
             raise NotFoundError("there is nothing new to show in a test mail")
+        edition = mail.edition
         sender = self.letterhead.senders[slug]
         async with self.relay() as mailer:
             dead = self.letterhead.links(0)

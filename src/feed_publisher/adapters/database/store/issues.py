@@ -79,6 +79,11 @@ class SqlIssueStore:
         with self._database.read() as connection:
             return int(connection.execute(select(digest.c.start).where(digest.c.slug == slug)).scalar_one())
 
+    def next_number(self, slug: str) -> int:
+        query = select(digest.c.issue_number).where(digest.c.slug == slug)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one()) + 1
+
     def digest_added(self, slug: str) -> datetime:
         with self._database.read() as connection:
             added: datetime = connection.execute(select(digest.c.added_at).where(digest.c.slug == slug)).scalar_one()
