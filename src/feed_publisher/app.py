@@ -40,6 +40,7 @@ from feed_publisher.config.loading import load, state_of
 from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
+from feed_publisher.domain.dates import FARTHEST
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, archive_name
@@ -413,6 +414,7 @@ class App:
         cadence: str | None = None,
         reader: Address | None = None,
         version: int = 0,
+        newcomer: bool = False,
     ) -> Asked:
         """What is to be looked at; of a cadence without an instant, its next issue. Raises ConfigError, InputError."""
         from feed_publisher.services.turnout import Asked
@@ -422,10 +424,12 @@ class App:
         if cadence is not None and found is None:
             offered = ", ".join(map(str, rules.cadences))
             raise InputError(f"{slug} does not come {cadence!r}; it comes {offered}", "cadence")
+        if as_of is not None and as_of > self.clock() + FARTHEST:
+            raise InputError("it is more than a year ahead", "as-of")
         if found is not None and as_of is None:
             as_of = self.issuing().next_slot(rules, found, self.clock())
         key = self.subscribe.key_of(reader) if reader else None
-        return Asked(rules=rules, as_of=as_of, cadence=found, reader=key, version=version)
+        return Asked(rules=rules, as_of=as_of, cadence=found, reader=key, version=version, newcomer=newcomer)
 
     def reasons(self, one: bool) -> Words:
         """The words for reasons; ``one``: those of a single reader."""
@@ -545,8 +549,8 @@ class App:
         """Mail a preview, marked; the subject and what became of each."""
         from feed_publisher.services.trial import send_test
 
-        proofs, asked = self.proofs(), self.asked(slug, as_of)
-        mail = proofs.mail(asked, self.clock()) or proofs.newcomer(asked, self.clock())
+        proofs, now = self.proofs(), self.clock()
+        mail = proofs.mail(self.asked(slug, as_of), now) or proofs.mail(self.asked(slug, as_of, newcomer=True), now)
         if mail is None:
             raise NotFoundError("there is nothing new to show in a test mail")
         edition = mail.edition

@@ -163,7 +163,7 @@ async def _made(place: Place, finding: Finding, fetcher: Fetcher | None, target:
     with open_app(place) as app:
         report = await _picked(app, finding, fetcher, target)
         app.publish()
-        made = app.proofs().newcomer(app.asked("weekly"), app.clock())
+        made = app.proofs().mail(app.asked("weekly", newcomer=True), app.clock())
         mail = None
         if made is not None:
             sender = wiring.sender(app.settings, app.settings.digests[0])

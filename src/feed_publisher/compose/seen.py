@@ -15,7 +15,7 @@ OPENING = 140
 """Characters that a list of mails shows beside a subject, at most."""
 
 _FILLER = re.compile("[\u00ad\u034f\u200b-\u200f\u2007\u2060\ufeff]+")
-"""What pads a preheader without being seen."""
+"""What pads a preheader without being seen, so that nothing of the text below it stands there too."""
 
 _DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", re.IGNORECASE)
 _LIGHT = re.compile(r"\(\s*prefers-color-scheme\s*:\s*light\s*\)", re.IGNORECASE)
@@ -74,6 +74,6 @@ def _opening(html: str) -> str:
         return ""
     if body is None:
         return ""
-    words = " ".join(_FILLER.sub("", str(text)) for text in body.itertext("*") if text.strip())
-    line = " ".join(words.split())
-    return line if len(line) <= OPENING else line[:OPENING].rsplit(" ", 1)[0] + "…"
+    words = re.sub(r"[ \t\r\n]+", " ", " ".join(map(str, body.itertext("*")))).strip()
+    shown = " ".join(_FILLER.sub("", words[:OPENING]).split())
+    return f"{shown}…" if words[OPENING - 1 : OPENING + 1].isalnum() else shown

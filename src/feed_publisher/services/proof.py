@@ -147,18 +147,13 @@ class Proofs:
     def mail(self, asked: Asked, now: datetime) -> ProofMail | None:
         """Only the message, or None when there is nothing new."""
         horizon = self._turnouts.horizon(asked, now)
-        turnout = self._turnouts.count(asked, horizon) if asked.reader is None else None
+        turnout = None if asked.reader or asked.newcomer else self._turnouts.count(asked, horizon)
         return self._mail(asked, horizon, self._looked(asked, horizon, turnout))
-
-    def newcomer(self, asked: Asked, now: datetime) -> ProofMail | None:
-        """The mail of somebody who has had nothing yet and gets everything, whoever subscribes."""
-        horizon = self._turnouts.horizon(asked, now)
-        return self._mail(asked, horizon, self._newcomer(asked, horizon))
 
     def why_entry(self, asked: Asked, number: int, now: datetime) -> EntryVerdict:
         """Whether one entry is in it."""
         horizon = self._turnouts.horizon(asked, now)
-        turnout = self._turnouts.count(asked, horizon) if asked.reader is None else None
+        turnout = None if asked.reader or asked.newcomer else self._turnouts.count(asked, horizon)
         (verdict,) = self._verdicts(asked, self._looked(asked, horizon, turnout), number)
         return verdict
 
@@ -173,6 +168,8 @@ class Proofs:
     def _looked(self, asked: Asked, horizon: Horizon, turnout: Turnout | None) -> _Looked:
         if asked.reader is not None:
             return self._by_reader(asked, horizon, asked.reader)
+        if asked.newcomer:
+            return self._newcomer(asked, horizon)
         assert turnout is not None  # noqa: S101 - without a reader it is counted first
         if turnout.versions:
             version = turnout.versions[min(asked.version, len(turnout.versions) - 1)]

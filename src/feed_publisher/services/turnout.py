@@ -30,7 +30,7 @@ class Asked:
     future one has what is stored now and the post-dated articles that are public by then, as if nothing else were
     picked up or mailed before it, and pauses that end by then are over. ``cadence``: its scheduled issue; None is one
     sent by hand, to all. ``reader`` is an address key; without one the version is shown that has most readers, or
-    the ``version``-th after it.
+    the ``version``-th after it; or, for a ``newcomer``, what somebody gets who has had nothing yet.
     """
 
     rules: DigestRules
@@ -38,6 +38,7 @@ class Asked:
     cadence: Cadence | None = None
     reader: str | None = None
     version: int = 0
+    newcomer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
