@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from faults.relay import Relay
 from flow.flow_site import DAY, HOUR, Site, listing, parse_mail
+from sqlalchemy import event
 
 from feed_publisher.app import App
 from feed_publisher.compose.seen import seen
@@ -231,6 +232,25 @@ def test_groups_beyond_a_number_are_only_counted(full: Site, monkeypatch: pytest
     monkeypatch.setattr(turnout, "GROUPS", 1)
     counted = proof(full).turnout
     assert ([v.readers for v in counted.versions], counted.others, counted.readers) == ([2], 1, 3)
+
+
+def test_many_readers_cost_what_a_few_do(full: Site) -> None:
+    def asked() -> int:
+        with full.open() as app:
+            count = 0
+
+            def note(*_: object) -> None:
+                nonlocal count
+                count += 1
+
+            event.listen(app.database._engine, "before_cursor_execute", note)
+            app.proofs().proof(app.asked("weekly"), app.clock())
+            return count
+
+    few = asked()
+    full.join("email\n" + "".join(f"r{number}@example.org\n" for number in range(300)))
+    assert asked() == few
+    assert [version.readers for version in proof(full).turnout.versions] == [302, 1]
 
 
 # --- why
