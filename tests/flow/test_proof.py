@@ -207,6 +207,7 @@ def test_an_hour_to_come_and_what_waits_for_it(full: Site) -> None:
     full.now = due
     full.tick()
     assert why(full, ANN) is ReaderWhy.NOTHING_NEW
+    assert proof(full).turnout.waiting == 1
     waiting = proof(full, CLEO)
     assert waiting.reader is not None
     assert (waiting.reader.verdict.why, waiting.reader.verdict.at) == (ReaderWhy.WAITING, due + 4 * HOUR)

@@ -73,7 +73,7 @@ def test_the_page_tells_all_about_the_issue(full: Site) -> None:
         "to 3 readers in 2 versions",
         "2 readers, 2 articles (shown above)",
         "1 reader, 1 article",
-        "3 get it",
+        "3 will get it",
         "Held Back Held until you decide.",
         "Links lead to 127.0.0.1",
     ):
@@ -82,7 +82,7 @@ def test_the_page_tells_all_about_the_issue(full: Site) -> None:
     full.mail()
     said = words(full.client().get(PAGE).text)
     assert "There would be no mail: nothing is new." in said
-    assert "3 have nothing new" in said
+    assert "3 with nothing new" in said
     assert "It was in rehearsal 1 of Sun 22 Nov 2026, 10:00." in said
     full.add("Another")
     assert "Rehearsal 1, Sun 22 Nov 2026, 10:00 Subject Another The Street That Floods, and 1 more" in words(

@@ -15,7 +15,7 @@ from feed_publisher.compose.seen import Seen, seen
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import escaped
-from feed_publisher.domain.why import EntryVerdict, ReaderVerdict, ReaderWhy
+from feed_publisher.domain.why import EntryVerdict, ReaderVerdict
 from feed_publisher.services.proof import Difference, Proof
 from feed_publisher.services.reasons import CENSUS, Words
 from feed_publisher.services.turnout import Turnout
@@ -105,7 +105,10 @@ def why_table(entries: Sequence[EntryVerdict], words: Words, out: Out) -> None:
 def turnout_text(turnout: Turnout) -> str:
     """Every reader, by what becomes of them."""
     told = [f"{turnout.census[why]} {words}" for why, words in CENSUS.items() if turnout.census.get(why)]
-    return ", ".join(told) + ("" if turnout.exact else " (at most)") if told else "nobody subscribes yet"
+    if not told:
+        return "nobody subscribes yet"
+    waiting = f"; {many(turnout.waiting, 'mail')} of an earlier issue still waiting" if turnout.waiting else ""
+    return ", ".join(told) + ("" if turnout.exact else " (at most)") + waiting
 
 
 def versions_text(turnout: Turnout) -> str:
@@ -154,8 +157,9 @@ def proof_json(proof: Proof, shown: Seen | None, words: Words) -> dict[str, obje
         "preheader": shown.opening if shown else None,
         "bytes": shown.size if shown else None,
         "entries": len(proof.lines),
-        "readers": {why.value: turnout.census.get(why, 0) for why in ReaderWhy},
+        "readers": {why.value: turnout.census.get(why, 0) for why in CENSUS},
         "exact": turnout.exact,
+        "waiting": turnout.waiting,
         "versions": [
             {"readers": each.readers, "language": each.language, "entries": [line.entry.key for line in each.lines]}
             for each in turnout.versions

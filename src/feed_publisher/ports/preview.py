@@ -55,6 +55,10 @@ class PreviewStore(Protocol):
         """All subscriptions of a digest by what keeps them from an issue opened ``at``; IN: nothing does."""
         ...
 
+    def waiting(self, digest: str, rehearsal: bool) -> int:
+        """How many mails of the digest have not left yet."""
+        ...
+
     def reader(self, digest: str, address_key: str, rehearsal: bool) -> KnownReader | None: ...
     def maturing(self, until: datetime) -> Sequence[Standing]:
         """Post-dated entries that will be public by then, oldest first; feed-only ones are left out."""

@@ -10,17 +10,15 @@ from feed_publisher.domain.why import EntryVerdict, EntryWhy, ReaderVerdict, Rea
 from feed_publisher.services.words import many
 
 CENSUS = {
-    ReaderWhy.IN: "get it",
-    ReaderWhy.NOTHING_NEW: "have nothing new",
-    ReaderWhy.WAITING: "wait for an earlier issue to leave",
-    ReaderWhy.HOUR_TO_COME: "get it later, at their own hour",
-    ReaderWhy.OTHER_CADENCE: "get it at another rhythm",
-    ReaderWhy.PAUSED: "have paused it",
-    ReaderWhy.NEVER_MAILED: "are on the never-mail list",
-    ReaderWhy.NOT_CONFIRMED: "have not confirmed",
-    ReaderWhy.UNSUBSCRIBED: "have unsubscribed",
+    ReaderWhy.IN: "will get it",
+    ReaderWhy.NOTHING_NEW: "with nothing new",
+    ReaderWhy.OTHER_CADENCE: "at another rhythm",
+    ReaderWhy.PAUSED: "paused",
+    ReaderWhy.NEVER_MAILED: "on the never-mail list",
+    ReaderWhy.NOT_CONFIRMED: "not confirmed",
+    ReaderWhy.UNSUBSCRIBED: "unsubscribed",
 }
-"""What is said of so many readers."""
+"""What follows a number of readers; each is counted once, those whose hour is to come as getting it."""
 
 FOR_EVER = 9000
 """A pause until this year or later ends when its reader ends it."""

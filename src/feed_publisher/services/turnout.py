@@ -69,13 +69,15 @@ class Version:
 class Turnout:
     """All subscriptions by what becomes of them, and the versions of those who get it, most readers first.
 
-    ``others`` get one that was not looked at. Not ``exact``: some of them may have had all of it already.
+    ``others`` get one that was not looked at. Not ``exact``: some of them may have had all of it already. ``waiting``:
+    mails of earlier issues that have not left; another issue for the same readers replaces them.
     """
 
     census: Mapping[ReaderWhy, int]
     versions: tuple[Version, ...]
     others: int
     exact: bool
+    waiting: int
 
     @property
     def readers(self) -> int:
@@ -125,7 +127,8 @@ class Turnouts:
         got = sum(version.readers for version in versions) + others
         reachable = census.pop(ReaderWhy.IN, 0)
         census |= {ReaderWhy.IN: got, ReaderWhy.NOTHING_NEW: max(0, reachable - got)}
-        return Turnout(census=census, versions=versions, others=others, exact=exact)
+        waiting = self._store.waiting(rules.slug, self._rehearsal)
+        return Turnout(census=census, versions=versions, others=others, exact=exact, waiting=waiting)
 
     def _by_groups(self, rules: DigestRules, groups: Sequence[ReaderGroup], stock: Stock) -> tuple[Version, ...]:
         found = (

@@ -250,6 +250,7 @@ class PreviewPages:
             "rows": [row for row in counted if row["count"]],
             "readers": turnout.readers,
             "exact": turnout.exact,
+            "waiting": turnout.waiting,
             "versions": len(turnout.versions),
             "others": turnout.others,
         }

@@ -60,6 +60,13 @@ class SqlPreviewStore:
         with self._database.read() as connection:
             return {ReaderWhy(row[0]): row[1] for row in connection.execute(query)}
 
+    def waiting(self, digest: str, rehearsal: bool) -> int:
+        open_ = (IssueState.PREPARING, IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
+        mine = and_(issue.c.digest_id == digest_id(digest), issue.c.state.in_(open_), _counts(rehearsal))
+        left = select(func.count()).select_from(delivery).join(issue).where(mine, delivery.c.state.in_(UNFINISHED))
+        with self._database.read() as connection:
+            return int(connection.execute(left).scalar_one())
+
     def reader(self, digest: str, address_key: str, rehearsal: bool) -> KnownReader | None:
         with self._database.read() as connection:
             found = readers(connection, one_reader(digest, address_key, rehearsal))
