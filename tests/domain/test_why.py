@@ -62,6 +62,7 @@ def standing(*topics: int, state: EntryState = EntryState.PUBLIC, **sequences: A
         (standing(t1=15), {"choice": Choice(starts={2: 0})}, MAILED, EntryWhy.OTHER_TOPICS),
         (standing(t1=15, t2=16), {"choice": Choice(starts={2: 0}), "covered": {1}}, None, EntryWhy.OTHER_TOPICS),
         (standing(t1=15), {"choice": Choice(starts={1: 18})}, None, EntryWhy.CHOSEN_LATER),
+        (standing(t1=15), {"choice": Choice(starts={1: 18})}, replace(MAILED, state=None), EntryWhy.CHOSEN_LATER),
         (standing(t1=25), {}, None, EntryWhy.LATER),
         (standing(t1=5), {}, None, EntryWhy.BEFORE),
         (standing(t1=5), {}, MAILED, EntryWhy.SENT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -156,6 +157,22 @@ def test_a_past_time_leaves_out_what_came_later(full: Site) -> None:
         made = app.proofs().mail(app.asked("weekly", asked.as_of, reader=parse_address(ANN)), app.clock())
     assert made is not None
     assert same(mails[ANN]) == same(made.message)
+
+
+def test_a_test_mail_is_what_most_readers_would_get(full: Site) -> None:
+    full.send()
+    full.now += DAY
+    full.write("new.txt", listing("Ships", [6]))
+    full.pickup()
+    with full.open() as app:
+        asyncio.run(app.send_test("weekly", [parse_address("me@example.org")], None))
+    (mail,) = (each for each in full.mails() if each.to == "me@example.org")
+    assert (mail.numbered(), mail.subject) == ([6], "[Test] Article 0006")
+    full.send()
+    with full.open() as app:
+        asyncio.run(app.send_test("weekly", [parse_address("later@example.org")], None))
+    (mail,) = (each for each in full.mails() if each.to == "later@example.org")
+    assert len(mail.numbered()) == 6, "with nothing new, what somebody gets who has had nothing"
 
 
 # --- who

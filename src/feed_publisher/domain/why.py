@@ -139,13 +139,15 @@ def judge_entry(
 def _passed(standing: Standing, view: Viewpoint, wanted: Mapping[int, int], mailed: Mailed | None) -> EntryVerdict:
     """Of an entry in a topic that the reader gets: it came too early or too late for this issue."""
     entry, at = standing.entry, standing.mailable_at
-    if mailed is not None:
+    if mailed is not None and mailed.state is not None:  # the reader's own
         return EntryVerdict(entry=entry, why=_of_delivery(mailed.state), at=mailed.at, mailed=mailed)
     counted = [n for topic, n in standing.sequences.items() if topic in wanted and n > wanted[topic]]
     if not counted:
         return EntryVerdict(entry=entry, why=EntryWhy.CHOSEN_LATER, topics=tuple(wanted), at=at)
     if min(counted) > view.through:
         return EntryVerdict(entry=entry, why=EntryWhy.LATER, at=at)
+    if mailed is not None:
+        return EntryVerdict(entry=entry, why=EntryWhy.SENT, at=mailed.at, mailed=mailed)
     return EntryVerdict(entry=entry, why=EntryWhy.BEFORE, at=at)
 
 
