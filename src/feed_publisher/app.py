@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.edition import DigestRules, Editions
+    from feed_publisher.services.horizon import Asked
     from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
-    from feed_publisher.services.turnout import Asked
 
 log = logging.getLogger("feed_publisher")
 
@@ -399,13 +399,22 @@ class App:
     def proofs(self) -> Proofs:
         """The service that shows an issue before it is sent, and tells why all that is in or out of it is."""
         from feed_publisher.adapters.database.store.preview import SqlPreviewStore
+        from feed_publisher.services.horizon import Horizons
         from feed_publisher.services.proof import Proofs
         from feed_publisher.services.turnout import Turnouts
 
         store, editions = SqlPreviewStore(self.database), self.editions()
-        turnouts = Turnouts(self.issues, store, editions, self.rehearsal)
-        number = self.previewing(editions).number
-        return Proofs(self.issues, store, self.ledger, editions, turnouts, self.letterhead, number, self.rehearsal)
+        return Proofs(
+            self.issues,
+            store,
+            self.ledger,
+            editions,
+            Horizons(self.issues, store),
+            Turnouts(self.issues, store, editions, self.rehearsal),
+            self.letterhead,
+            self.previewing(editions).number,
+            self.rehearsal,
+        )
 
     def asked(
         self,
@@ -416,8 +425,8 @@ class App:
         version: int = 0,
         newcomer: bool = False,
     ) -> Asked:
-        """What is to be looked at; of a cadence without an instant, its next issue. Raises ConfigError, InputError."""
-        from feed_publisher.services.turnout import Asked
+        """What is to be looked at. Raises ConfigError, InputError."""
+        from feed_publisher.services.horizon import Asked
 
         rules = self.rules(slug)
         found = next((each for each in rules.cadences if str(each) == cadence), None)
@@ -426,8 +435,6 @@ class App:
             raise InputError(f"{slug} does not come {cadence!r}; it comes {offered}", "cadence")
         if as_of is not None and as_of > self.clock() + FARTHEST:
             raise InputError("it is more than a year ahead", "as-of")
-        if found is not None and as_of is None:
-            as_of = self.issuing().next_slot(rules, found, self.clock())
         key = self.subscribe.key_of(reader) if reader else None
         return Asked(rules=rules, as_of=as_of, cadence=found, reader=key, version=version, newcomer=newcomer)
 

@@ -64,6 +64,8 @@ def standing(*topics: int, state: EntryState = EntryState.PUBLIC, **sequences: A
         (standing(t1=15), {"choice": Choice(starts={1: 18})}, None, EntryWhy.CHOSEN_LATER),
         (standing(t1=15), {"choice": Choice(starts={1: 18})}, replace(MAILED, state=None), EntryWhy.CHOSEN_LATER),
         (standing(t1=25), {}, None, EntryWhy.LATER),
+        (standing(t1=25), {"cut": NOW}, None, EntryWhy.LATER),
+        (standing(t1=25), {"cut": NOW - HOUR}, None, EntryWhy.CUT_OFF),
         (standing(t1=5), {}, None, EntryWhy.BEFORE),
         (standing(t1=5), {}, MAILED, EntryWhy.SENT),
         (standing(t1=5), {}, replace(MAILED, state=None), EntryWhy.SENT),
@@ -109,16 +111,17 @@ FACTS = ReaderFacts(state=SubscriptionState.ACTIVE, cadence="weekly", suppressed
         ({}, "daily", 3, "other cadence", None),
         ({"waiting": MAILED}, "weekly", 0, "waiting", NOW),
         ({}, "weekly", 0, "nothing new", None),
+        ({}, "weekly", 1, "too few", None),
         ({}, None, 3, "in", None),
     ],
 )
 def test_why_a_reader_is_in_or_out(
     facts: dict[str, Any], cadence: str | None, entries: int, why: str, at: datetime | None
 ) -> None:
-    verdict = judge_reader(replace(FACTS, **facts), cadence, NOW, NOW, entries)
+    verdict = judge_reader(replace(FACTS, **facts), cadence, NOW, NOW, entries, entries == 1)
     assert (verdict.why.value, verdict.at, verdict.is_in) == (why, at, why == "in")
 
 
 def test_an_hour_to_come_is_in() -> None:
-    verdict = judge_reader(FACTS, "weekly", NOW, NOW + HOUR, 3)
+    verdict = judge_reader(FACTS, "weekly", NOW, NOW + HOUR, 3, False)
     assert (verdict.why, verdict.at, verdict.entries, verdict.is_in) == (ReaderWhy.HOUR_TO_COME, NOW + HOUR, 3, True)

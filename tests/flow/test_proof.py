@@ -104,7 +104,7 @@ def test_a_proof_has_the_bytes_of_the_mail(full: Site, relay: Relay) -> None:
         sent = really[reader].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         assert same(message) == same(sent)
         assert abs(len(message) - len(sent)) <= 8, "only the name in the Message-ID may be longer"
-        assert b"Issue 1" in message
+        assert (b"Ausgabe 1" if reader == BEN else b"Issue 1") in message
     assert same(shown[ANN]) != same(shown[BEN])
 
 
@@ -139,6 +139,61 @@ def test_a_proof_for_a_future_time_has_the_bytes_of_the_scheduled_mail(site: Sit
     sent = mail.raw.partition(b"\nFrom: ")[2]
     assert same(message.partition(b"\r\nFrom: ")[2]) == same(re.sub(rb"\r?\n", b"\r\n", sent))
     assert b"Date: Tue, 03 Nov 2026 07:00:00 +0000" in message
+
+
+@pytest.mark.parametrize(
+    ("cadence", "settings", "comes"),
+    [
+        ("daily", 'hour = "07:00"', 2 * HOUR),
+        ("cron", 'cron = "30 17 * * tue"', 36.5 * HOUR),
+    ],
+)
+def test_the_next_issue_is_closed_and_comes_as_shown(site: Site, cadence: str, settings: str, comes: timedelta) -> None:
+    site.configure(digest=f'cadences = ["{cadence}"]\n{settings}\nzone = "UTC"\ncutoff = "1 hour"\nminimum = 2')
+    site.join(f"email\n{ANN}\n")
+    due = site.now + comes
+    for number, now in ((1, site.now), (2, site.now), (9, due - 0.5 * HOUR)):
+        site.now = now
+        site.write(f"{number}.txt", listing("Ships", [number]))
+        site.pickup()
+    shown = proof(site, ANN, cadence=cadence)
+    assert shown.mail is not None
+    assert (shown.at, whys(shown)["Article 0009"]) == (due, EntryWhy.CUT_OFF)
+    site.now = due
+    (issue,) = site.tick()
+    (mail,) = site.mails()
+    assert issue.slot.startswith(f"{cadence}:")
+    sent = re.sub(rb"\r?\n", b"\r\n", b"\nFrom: " + mail.raw.partition(b"\nFrom: ")[2])
+    assert same(b"\r\nFrom: " + shown.mail.message.partition(b"\r\nFrom: ")[2]) == same(sent)
+    assert sorted(mail.numbered()) == [1, 2]
+
+
+def test_as_it_happens_waits_for_the_end_of_quiet_hours(site: Site) -> None:
+    site.configure(digest='cadences = ["instant"]\nhour = "10:00"\nzone = "UTC"\nquiet = "4-9"\nminimum = 2')
+    site.join(f"email\n{ANN}\n")
+    site.write("1.txt", listing("Ships", [1]))
+    site.pickup()
+    shown = proof(site, ANN, cadence="instant").reader
+    assert shown is not None
+    assert (shown.verdict.why, shown.verdict.at) == (ReaderWhy.HOUR_TO_COME, site.now + 4 * HOUR)
+    site.now += timedelta(minutes=3)
+    site.tick()
+    assert site.mails() == []
+    assert why(site, ANN, cadence="instant") is ReaderWhy.WAITING
+    site.now = site.now.replace(hour=9, minute=0)
+    site.tick()
+    assert [mail.numbered() for mail in site.mails()] == [[1]]
+
+
+def test_fewer_than_the_minimum_wait_for_more(full: Site) -> None:
+    full.configure(digest="minimum = 4")
+    shown = proof(full, BEN, cadence="weekly")
+    assert shown.reader is not None
+    assert (shown.reader.verdict.why, len(shown.lines)) == (ReaderWhy.TOO_FEW, 3)
+    census = proof(full, cadence="weekly").turnout.census
+    assert census == {ReaderWhy.IN: 2, ReaderWhy.NOTHING_NEW: 0, ReaderWhy.TOO_FEW: 1}
+    assert why(full, BEN) is ReaderWhy.IN, "by hand any number will do"
+    assert why(full, BEN, as_of=full.now + 35 * DAY, cadence="weekly") is ReaderWhy.IN, "after four weeks it comes"
 
 
 def test_a_past_time_leaves_out_what_came_later(full: Site) -> None:

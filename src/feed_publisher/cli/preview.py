@@ -30,7 +30,7 @@ VERSIONS = 10
 @click.option("--as-of", "as_of", metavar="TIME", help="As of a time of the past or the future; without it, now.")
 @click.option(
     "--cadence",
-    help="The scheduled issue of this cadence, its next one without --as-of; without it, one sent by hand.",
+    help="The first issue of this cadence that is due then or later; without it, one sent by hand.",
 )
 @click.option("--subscriber", metavar="ADDR", help="As this reader would get it; else the version most readers get.")
 @click.option(

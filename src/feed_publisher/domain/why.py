@@ -28,6 +28,7 @@ class EntryWhy(StrEnum):
     OTHER_TOPICS = "other topics"
     CHOSEN_LATER = "chosen later"
     LATER = "later"  # public only after the instant
+    CUT_OFF = "cut off"  # public before the issue leaves, but after it is closed
     WAITING = "waiting"
     SENT = "sent"
     IN_DOUBT = "in doubt"
@@ -41,6 +42,7 @@ class ReaderWhy(StrEnum):
     HOUR_TO_COME = "hour to come"
     WAITING = "waiting"
     NOTHING_NEW = "nothing new"
+    TOO_FEW = "too few"  # fewer than the minimum: they wait for more
     OTHER_CADENCE = "other cadence"
     PAUSED = "paused"
     NEVER_MAILED = "never mailed"
@@ -81,13 +83,14 @@ class Standing:
 class Viewpoint:
     """From where an issue is looked at: a reader's (or many readers') choice and cursor, and the end of the content.
 
-    ``covered``: the topics of the digest, None for all.
+    ``covered``: the topics of the digest, None for all. ``cut``: when it is closed, where that is before it leaves.
     """
 
     choice: Choice
     cursor: int
     through: int
     covered: Collection[int] | None = None
+    cut: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +148,8 @@ def _passed(standing: Standing, view: Viewpoint, wanted: Mapping[int, int], mail
     if not counted:
         return EntryVerdict(entry=entry, why=EntryWhy.CHOSEN_LATER, topics=tuple(wanted), at=at)
     if min(counted) > view.through:
-        return EntryVerdict(entry=entry, why=EntryWhy.LATER, at=at)
+        is_cut = view.cut is not None and at is not None and at > view.cut
+        return EntryVerdict(entry=entry, why=EntryWhy.CUT_OFF if is_cut else EntryWhy.LATER, at=at)
     if mailed is not None:
         return EntryVerdict(entry=entry, why=EntryWhy.SENT, at=mailed.at, mailed=mailed)
     return EntryVerdict(entry=entry, why=EntryWhy.BEFORE, at=at)
@@ -185,9 +189,12 @@ class ReaderVerdict:
 
 
 def judge_reader(
-    facts: ReaderFacts, cadence: str | None, at: datetime, leaves_at: datetime, entries: int
+    facts: ReaderFacts, cadence: str | None, at: datetime, leaves_at: datetime, entries: int, too_few: bool
 ) -> ReaderVerdict:
-    """Whether an issue opened ``at`` is mailed to this reader; of one ``cadence``, or (None) to all by hand."""
+    """Whether an issue opened ``at`` is mailed to this reader; of one ``cadence``, or (None) to all by hand.
+
+    ``too_few``: the entries are fewer than the digest's minimum.
+    """
     if facts.state is SubscriptionState.UNSUBSCRIBED:
         return ReaderVerdict(why=ReaderWhy.UNSUBSCRIBED, at=facts.left_at)
     if facts.state is SubscriptionState.PENDING:
@@ -202,6 +209,8 @@ def judge_reader(
         return ReaderVerdict(why=ReaderWhy.WAITING, at=facts.waiting.at, mailed=facts.waiting, entries=entries)
     if not entries:
         return ReaderVerdict(why=ReaderWhy.NOTHING_NEW)
+    if too_few:
+        return ReaderVerdict(why=ReaderWhy.TOO_FEW, entries=entries)
     if leaves_at > at:
         return ReaderVerdict(why=ReaderWhy.HOUR_TO_COME, at=leaves_at, entries=entries)
     return ReaderVerdict(why=ReaderWhy.IN, entries=entries)

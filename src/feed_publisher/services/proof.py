@@ -13,10 +13,9 @@ from feed_publisher.compose.digest import Line
 from feed_publisher.compose.lint import lint
 from feed_publisher.compose.message import Sender
 from feed_publisher.domain.address import parse_address
-from feed_publisher.domain.cadence import due_at, latest_slot
 from feed_publisher.domain.errors import NotFoundError
 from feed_publisher.domain.finding import Finding
-from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.selection import Choice, select
 from feed_publisher.domain.why import (
     EntryVerdict,
@@ -32,8 +31,10 @@ from feed_publisher.ports.issues import IssueStore
 from feed_publisher.ports.preview import KnownReader, LastIssue, PreviewStore
 from feed_publisher.ports.sending import Ledger
 from feed_publisher.services.edition import DigestRules, Editions
+from feed_publisher.services.horizon import Asked, Horizon, Horizons
+from feed_publisher.services.preparing import Dues
 from feed_publisher.services.send import Letterhead, addressed, skeleton
-from feed_publisher.services.turnout import Asked, Horizon, Turnout, Turnouts
+from feed_publisher.services.turnout import Turnout, Turnouts
 
 NEWEST = 50
 """Entries that are accounted for, beside those that are in."""
@@ -112,6 +113,7 @@ class Proofs:
         store: PreviewStore,
         ledger: Ledger,
         editions: Editions,
+        horizons: Horizons,
         turnouts: Turnouts,
         letterhead: Letterhead,
         number: Callable[[DigestRules], int | None],
@@ -121,6 +123,7 @@ class Proofs:
         self._store = store
         self._ledger = ledger
         self._editions = editions
+        self._horizons = horizons
         self._turnouts = turnouts
         self._letterhead = letterhead
         self._number = number
@@ -128,7 +131,7 @@ class Proofs:
 
     def proof(self, asked: Asked, now: datetime) -> Proof:
         """Everything. Raises NotFoundError for somebody who does not subscribe."""
-        horizon = self._turnouts.horizon(asked, now)
+        horizon = self._horizons.of(asked, now)
         turnout = self._turnouts.count(asked, horizon)
         looked = self._looked(asked, horizon, turnout)
         mail = self._mail(asked, horizon, looked)
@@ -146,20 +149,20 @@ class Proofs:
 
     def mail(self, asked: Asked, now: datetime) -> ProofMail | None:
         """Only the message, or None when there is nothing new."""
-        horizon = self._turnouts.horizon(asked, now)
+        horizon = self._horizons.of(asked, now)
         turnout = None if asked.reader or asked.newcomer else self._turnouts.count(asked, horizon)
         return self._mail(asked, horizon, self._looked(asked, horizon, turnout))
 
     def why_entry(self, asked: Asked, number: int, now: datetime) -> EntryVerdict:
         """Whether one entry is in it."""
-        horizon = self._turnouts.horizon(asked, now)
+        horizon = self._horizons.of(asked, now)
         turnout = None if asked.reader or asked.newcomer else self._turnouts.count(asked, horizon)
         (verdict,) = self._verdicts(asked, self._looked(asked, horizon, turnout), number)
         return verdict
 
     def why_reader(self, asked: Asked, now: datetime) -> tuple[ProofReader, tuple[EntryVerdict, ...]]:
         """Whether the reader gets it, and of each recent entry whether it is in."""
-        looked = self._looked(asked, self._turnouts.horizon(asked, now), None)
+        looked = self._looked(asked, self._horizons.of(asked, now), None)
         assert looked.reader is not None  # noqa: S101 - a reader was asked for
         return looked.reader, tuple(self._verdicts(asked, looked, None))
 
@@ -193,7 +196,9 @@ class Proofs:
             raise NotFoundError(f"nobody with this address subscribes to {rules.slug}")
         reader = replace(known.reader, cursor=self._cursor(known, horizon))
         stock = self._turnouts.stock(rules, reader.cursor, horizon)
-        found = next(iter(self._editions.grouped(rules, [reader], stock, self._rehearsal)))
+        minimum = self._editions.minimum(rules, asked.cadence, horizon.at)
+        too_few = not any(self._editions.grouped(rules, [reader], stock, self._rehearsal, minimum))
+        lines, language, _ = next(iter(self._editions.grouped(rules, [reader], stock, self._rehearsal)))
         facts = ReaderFacts(
             state=known.state,
             cadence=reader.cadence,
@@ -202,12 +207,12 @@ class Proofs:
             left_at=known.left_at,
             waiting=known.waiting,
         )
-        leaves_at = self._leaves_at(asked, reader, horizon.at)
-        verdict = judge_reader(facts, asked.cadence, horizon.at, leaves_at, len(found[0]))
+        leaves_at, _ = Dues(rules, asked.cadence, horizon.slot, horizon.at).of(reader.zone, reader.at)
+        verdict = judge_reader(facts, asked.cadence, horizon.at, leaves_at, len(lines), too_few)
         return _Looked(
             view=self._view(asked, Choice.parse(reader.choice), reader.cursor, horizon),
-            lines=found[0],
-            language=found[1],
+            lines=lines,
+            language=language,
             subscription=reader.subscription,
             to=known.address or NOBODY,
             reader=ProofReader(known=known, verdict=verdict),
@@ -221,18 +226,9 @@ class Proofs:
         given = self._issues.sequence_at(known.paused_until)
         return max(known.from_sequence, horizon.through_at(known.paused_until, given))
 
-    def _leaves_at(self, asked: Asked, reader: Reader, at: datetime) -> datetime:
-        """At the reader's hour; by hand at once."""
-        if asked.cadence is None:
-            return at
-        rules, clock = asked.rules, asked.rules.clock_of(reader.zone, reader.at)
-        clocks = [rules.clock_of(*each) for each in self._issues.clocks(rules.slug, asked.cadence)] or [rules.clock]
-        slot = max(latest_slot(asked.cadence, rules.weekday, each, at) for each in clocks)
-        return max(at, due_at(slot, clock))
-
     def _view(self, asked: Asked, choice: Choice, cursor: int, horizon: Horizon) -> Viewpoint:
         covered = self._editions.covered(asked.rules)
-        return Viewpoint(choice=choice, cursor=cursor, through=horizon.through, covered=covered)
+        return Viewpoint(choice=choice, cursor=cursor, through=horizon.through, covered=covered, cut=horizon.cut)
 
     # --- what
 

@@ -12,6 +12,7 @@ from feed_publisher.services.words import many
 CENSUS = {
     ReaderWhy.IN: "will get it",
     ReaderWhy.NOTHING_NEW: "with nothing new",
+    ReaderWhy.TOO_FEW: "with too few new articles, which wait for more",
     ReaderWhy.OTHER_CADENCE: "at another rhythm",
     ReaderWhy.PAUSED: "paused",
     ReaderWhy.NEVER_MAILED: "on the never-mail list",
@@ -60,6 +61,8 @@ class Words:
                 return f"It came {at}, before {self._who} chose {topics}."
             case EntryWhy.LATER:
                 return f"It became public {at}, after the time looked at."
+            case EntryWhy.CUT_OFF:
+                return f"It became public {at}, when this issue was closed: it comes in the next one."
             case _:
                 return self._of_issue(verdict, at)
 
@@ -87,6 +90,8 @@ class Words:
                 return f"{name.capitalize()} has not left yet (it is due {at}); another one would replace it."
             case ReaderWhy.NOTHING_NEW:
                 return "Has nothing new: there is no mail."
+            case ReaderWhy.TOO_FEW:
+                return f"Has {many(verdict.entries, 'new article')}, fewer than the minimum: they wait for more."
             case ReaderWhy.OTHER_CADENCE:
                 return f"Gets the {verdict.cadence} issue, not this one."
             case ReaderWhy.PAUSED:

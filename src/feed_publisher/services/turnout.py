@@ -7,51 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from feed_publisher.compose.digest import Line
-from feed_publisher.domain.cadence import Cadence
-from feed_publisher.domain.model import Entry, EntryState
-from feed_publisher.domain.selection import Candidate, Choice, Selected, select
+from feed_publisher.domain.selection import Choice, Minimum, Selected, rolls_over, select
 from feed_publisher.domain.why import ReaderWhy
 from feed_publisher.ports.issues import Audience, IssueStore, ReaderGroup
 from feed_publisher.ports.preview import PreviewStore
-from feed_publisher.services.edition import DigestRules, Editions, Maturing, Stock
+from feed_publisher.services.edition import DigestRules, Editions, Stock
+from feed_publisher.services.horizon import Asked, Horizon
 
 GROUPS = 500
 """Groups of readers alike that are looked at, the largest first; whoever is in none of them is only counted."""
 
 EXACT = 20_000
 """Readers who are asked for one by one, where only the ledger knows what they have had."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What is to be looked at.
-
-    ``as_of``: None is now. A past instant leaves out what became mailable later, as ``send --as-of`` does now; a
-    future one has what is stored now and the post-dated articles that are public by then, as if nothing else were
-    picked up or mailed before it, and pauses that end by then are over. ``cadence``: its scheduled issue; None is one
-    sent by hand, to all. ``reader`` is an address key; without one the version is shown that has most readers, or
-    the ``version``-th after it; or, for a ``newcomer``, what somebody gets who has had nothing yet.
-    """
-
-    rules: DigestRules
-    as_of: datetime | None = None
-    cadence: Cadence | None = None
-    reader: str | None = None
-    version: int = 0
-    newcomer: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Horizon:
-    """``at``: when the issue would be opened, never in the past: its mails carry this date."""
-
-    at: datetime
-    through: int
-    maturing: Maturing = ()
-
-    def through_at(self, moment: datetime, given: int) -> int:
-        """The last sequence that will have been given then; ``given`` is that of what is public now."""
-        return max([given, *(max(c.sequences.values()) for e, c in self.maturing if e.published <= moment)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,65 +60,59 @@ class Turnouts:
         self._editions = editions
         self._rehearsal = rehearsal
 
-    def horizon(self, asked: Asked, now: datetime) -> Horizon:
-        """What an issue as of then would be made from."""
-        if asked.as_of is None:
-            return Horizon(at=now, through=self._issues.current_sequence())
-        if asked.as_of <= now:
-            return Horizon(at=now, through=self._issues.sequence_at(asked.as_of))
-        through, maturing = self._issues.current_sequence(), list[tuple[Entry, Candidate]]()
-        for standing in self._store.maturing(asked.as_of):
-            given = {topic: standing.sequences.get(topic) for topic in standing.topics}
-            sequences = dict[int, int]()
-            for topic, sequence in given.items():
-                through += sequence is None
-                sequences[topic] = through if sequence is None else sequence
-            if sequences:
-                entry = replace(standing.entry, state=EntryState.PUBLIC)
-                maturing.append((entry, Candidate(entry=entry.number, sequences=sequences)))
-        return Horizon(at=asked.as_of, through=through, maturing=tuple(maturing))
-
     def count(self, asked: Asked, horizon: Horizon) -> Turnout:
         """Who would get what, counted in groups."""
         rules = asked.rules
         audience = Audience(digest=rules.slug, cadence=asked.cadence, rehearsal=self._rehearsal)
+        minimum = self._editions.minimum(rules, asked.cadence, horizon.at)
         groups = sorted(self._issues.groups(audience, horizon.at), key=lambda g: (-g.count, g.choice, g.cursor))
         looked, others = groups[:GROUPS], sum(group.count for group in groups[GROUPS:])
         stock = self.stock(rules, min((group.cursor for group in looked), default=0), horizon)
         exact = not any(chosen.may_have_had for group in looked for chosen in _chosen(group, stock))
         if not exact and sum(group.count for group in groups) <= EXACT:
-            versions, others, exact = self._asked_one_by_one(rules, audience, stock, horizon), 0, True
+            exact, others = True, 0
+            versions, too_few = self._asked_one_by_one(rules, audience, stock, minimum, horizon.at)
         else:
-            versions = self._by_groups(rules, looked, stock)
+            versions, too_few = self._by_groups(rules, looked, stock, minimum)
         census = dict(self._store.census(rules.slug, asked.cadence, horizon.at))
         got = sum(version.readers for version in versions) + others
-        reachable = census.pop(ReaderWhy.IN, 0)
-        census |= {ReaderWhy.IN: got, ReaderWhy.NOTHING_NEW: max(0, reachable - got)}
+        nothing = max(0, census.pop(ReaderWhy.IN, 0) - got - too_few)
+        census |= {ReaderWhy.IN: got, ReaderWhy.NOTHING_NEW: nothing} | (
+            {ReaderWhy.TOO_FEW: too_few} if too_few else {}
+        )
         waiting = self._store.waiting(rules.slug, self._rehearsal)
         return Turnout(census=census, versions=versions, others=others, exact=exact, waiting=waiting)
 
-    def _by_groups(self, rules: DigestRules, groups: Sequence[ReaderGroup], stock: Stock) -> tuple[Version, ...]:
-        found = (
-            Version(
-                lines=self._editions.lines(_chosen(group, stock), stock),
-                language=group.language or rules.language,
-                readers=group.count,
-                choice=group.choice,
-                cursor=group.cursor,
-            )
-            for group in groups
-        )
-        return self._merged(rules, [version for version in found if version.lines])
+    def _by_groups(
+        self, rules: DigestRules, groups: Sequence[ReaderGroup], stock: Stock, minimum: Minimum | None
+    ) -> tuple[tuple[Version, ...], int]:
+        """The versions, and how many readers wait for more articles."""
+        found, too_few = list[Version](), 0
+        for group in groups:
+            chosen = _chosen(group, stock)
+            if minimum is not None and rolls_over(chosen, minimum):
+                too_few += group.count
+            elif chosen:
+                version = Version(
+                    lines=self._editions.lines(chosen, stock),
+                    language=self._editions.language(rules, group.language),
+                    readers=group.count,
+                    choice=group.choice,
+                    cursor=group.cursor,
+                )
+                found.append(version)
+        return self._merged(rules, found), too_few
 
     def _asked_one_by_one(
-        self, rules: DigestRules, audience: Audience, stock: Stock, horizon: Horizon
-    ) -> tuple[Version, ...]:
-        readers = [r for r in self._issues.readers(audience, 0, EXACT, horizon.at) if not r.suppressed]
-        found = (
+        self, rules: DigestRules, audience: Audience, stock: Stock, minimum: Minimum | None, at: datetime
+    ) -> tuple[tuple[Version, ...], int]:
+        readers = [r for r in self._issues.readers(audience, 0, EXACT, at) if not r.suppressed]
+        found = [
             Version(lines=lines, language=language, readers=len(group), choice=group[0].choice, cursor=group[0].cursor)
-            for lines, language, group in self._editions.grouped(rules, readers, stock, self._rehearsal)
-        )
-        return self._merged(rules, [version for version in found if version.lines])
+            for lines, language, group in self._editions.grouped(rules, readers, stock, self._rehearsal, minimum)
+        ]
+        too_few = len(readers) - sum(version.readers for version in found)
+        return self._merged(rules, [version for version in found if version.lines]), too_few
 
     def _merged(self, rules: DigestRules, found: Sequence[Version]) -> tuple[Version, ...]:
         """Readers of different choices may get the same."""

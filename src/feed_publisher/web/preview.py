@@ -20,12 +20,13 @@ from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError,
 from feed_publisher.domain.language import direction
 from feed_publisher.domain.model import EntryState
 from feed_publisher.domain.why import EntryVerdict, EntryWhy
+from feed_publisher.services.horizon import Asked
 from feed_publisher.services.proof import Difference, Proof
 from feed_publisher.services.reasons import CENSUS, Words
-from feed_publisher.services.turnout import Asked, Turnout, Version
+from feed_publisher.services.turnout import Turnout, Version
 from feed_publisher.services.words import kilobytes
 from feed_publisher.web.forms import sentence
-from feed_publisher.web.pages import LABELS, MAIL_POLICY, PRIVATE, Pages, schedule
+from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages, cadence_choices, schedule
 
 VIEWS = {
     "desktop": "Desktop",
@@ -170,11 +171,11 @@ class PreviewPages:
             "url": base,
             "due": [
                 {
-                    "label": LABELS[cadence].format(day=digest.day.capitalize()),
+                    "label": choice["label"],
                     "when": app.next_issue_text(digest.slug, cadence),
                     "url": f"{base}?{urlencode({'cadence': cadence.value})}",
                 }
-                for cadence in digest.cadences
+                for cadence, choice in zip(digest.cadences, cadence_choices(digest, None), strict=True)
             ],
         }
 
@@ -193,10 +194,7 @@ class PreviewPages:
             "digest": {**self._line(digest), "url": base},
             "error": error,
             "form": {name: query.get(name, "") for name in ("as-of", "cadence", "subscriber")},
-            "cadences": [
-                {"value": each.value, "label": LABELS[each].format(day=digest.day.capitalize())}
-                for each in digest.cadences
-            ],
+            "cadences": cadence_choices(digest, None),
             "view": view,
             "views": [{"name": n, "label": label, "url": address(view=n)} for n, label in VIEWS.items()],
             "frame_url": address("/mail", scheme="dark" if view == "dark" else "light"),
