@@ -160,6 +160,14 @@ def test_somebody_new_can_be_looked_at_when_nothing_is_new(full: Site) -> None:
     link = re.search(r'href="([^"]*newcomer=1[^"]*)"', empty.text)
     assert link
     assert "to somebody who has had nothing yet" in words(full.client().get(unescape(link[1])).text)
+    full.add("Another")
+    assert "(shown above)" in words(full.client().get(PAGE).text)
+    assert "(shown above)" not in words(full.client().get(f"{PAGE}?newcomer=1").text)
+
+
+def test_without_a_mail_there_is_no_frame(full: Site) -> None:
+    full.mail()
+    assert "<iframe" not in full.client().get(PAGE).text
     assert full.client().get(f"{PAGE}/mail").status_code == 404
     assert full.client().get(f"{PAGE}/mail?newcomer=1").status_code == 200
 

@@ -144,7 +144,7 @@ class Proofs:
             turnout=turnout,
             reader=looked.reader,
             entries=tuple(self._verdicts(asked, looked, None)),
-            difference=self._difference(asked, looked, now),
+            difference=self._difference(asked, looked),
         )
 
     def mail(self, asked: Asked, now: datetime) -> ProofMail | None:
@@ -258,7 +258,7 @@ class Proofs:
 
         return [judged(standing) for standing in standings]
 
-    def _difference(self, asked: Asked, looked: _Looked, now: datetime) -> Difference | None:
+    def _difference(self, asked: Asked, looked: _Looked) -> Difference | None:
         last = self._store.last(asked.rules.slug, self._rehearsal)
         if last is None:
             return None

@@ -17,16 +17,19 @@ from feed_publisher.config.models import Digest
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.dates import instant
 from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, TemplateError
-from feed_publisher.domain.language import direction
-from feed_publisher.domain.model import EntryState
-from feed_publisher.domain.why import EntryVerdict, EntryWhy
+from feed_publisher.domain.why import EntryWhy
 from feed_publisher.services.horizon import Asked
-from feed_publisher.services.proof import Difference, Proof
-from feed_publisher.services.reasons import CENSUS, Words
-from feed_publisher.services.turnout import Turnout, Version
-from feed_publisher.services.words import kilobytes
+from feed_publisher.services.proof import Proof
 from feed_publisher.web.forms import sentence
 from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages, cadence_choices, schedule
+from feed_publisher.web.proofview import (
+    difference_view,
+    entry_view,
+    mail_view,
+    reader_view,
+    turnout_view,
+    versions_view,
+)
 
 VIEWS = {
     "desktop": "Desktop",
@@ -42,9 +45,6 @@ KEPT = ("as-of", "cadence", "subscriber", "version", "newcomer", "pictures")
 
 PASSED = (EntryWhy.SENT, EntryWhy.IN_DOUBT, EntryWhy.BEFORE)
 """What is no news to the operator, and shown only when asked for."""
-
-VERSIONS = 20
-"""Versions that are offered to be looked at."""
 
 _WITH_PICTURES = {
     **MAIL_POLICY,
@@ -204,91 +204,22 @@ class PreviewPages:
             "newcomer": proof.asked.newcomer,
             "newcomer_url": address(view=view, newcomer="1", subscriber="", version=""),
             "at": words.moment(proof.at),
-            "mail": self._seen(proof),
-            "reader": self._reader(proof, words),
-            "turnout": self._turnout(proof.turnout),
-            "versions": self._versions(
+            "mail": mail_view(proof),
+            "reader": reader_view(proof, words),
+            "turnout": turnout_view(proof.turnout),
+            "versions": versions_view(
                 proof, lambda number: address(view=view, version=str(number), subscriber="", newcomer="")
             ),
             "findings": [asdict(finding) for finding in proof.mail.findings] if proof.mail else [],
-            "difference": self._difference(proof.difference, proof, words) if proof.difference else None,
-            "within": [self._entry(each, words) for each in proof.entries if each.is_in],
+            "difference": difference_view(proof.difference, words) if proof.difference else None,
+            "within": [entry_view(self._pages, each, words) for each in proof.entries if each.is_in],
             "without": [
-                self._entry(each, words) for each in proof.entries if not each.is_in and each.why not in PASSED
+                entry_view(self._pages, each, words)
+                for each in proof.entries
+                if not each.is_in and each.why not in PASSED
             ],
-            "earlier": [self._entry(each, words) for each in proof.entries if each.why in PASSED],
+            "earlier": [entry_view(self._pages, each, words) for each in proof.entries if each.why in PASSED],
         }
-
-    def _seen(self, proof: Proof) -> dict[str, Any] | None:
-        if proof.mail is None:
-            return None
-        shown, language = seen(proof.mail.message), proof.mail.edition.language
-        return {
-            **asdict(shown),
-            "size": kilobytes(shown.size),
-            "source": proof.mail.message.decode("ascii", "replace"),
-            "lang": language,
-            "dir": direction(language),
-        }
-
-    def _reader(self, proof: Proof, words: Words) -> dict[str, Any] | None:
-        if proof.reader is None:
-            return None
-        return {
-            "address": proof.reader.known.address,
-            "is_in": proof.reader.verdict.is_in,
-            "sentence": words.reader(proof.reader.verdict),
-        }
-
-    def _turnout(self, turnout: Turnout) -> dict[str, Any]:
-        counted = [
-            {"count": turnout.census[why], "words": words} for why, words in CENSUS.items() if why in turnout.census
-        ]
-        return {
-            "rows": [row for row in counted if row["count"]],
-            "readers": turnout.readers,
-            "exact": turnout.exact,
-            "waiting": turnout.waiting,
-            "versions": len(turnout.versions),
-            "others": turnout.others,
-        }
-
-    def _versions(self, proof: Proof, url: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "readers": version.readers,
-                "articles": len(version.lines),
-                "first": version.lines[0].entry.title,
-                "topics": _topics(version),
-                "language": version.language,
-                "url": url(number),
-                "shown": proof.reader is None
-                and number - 1 == min(proof.asked.version, len(proof.turnout.versions) - 1),
-            }
-            for number, version in enumerate(proof.turnout.versions[:VERSIONS], 1)
-        ]
-
-    def _difference(self, difference: Difference, proof: Proof, words: Words) -> dict[str, Any]:
-        last = difference.last
-        return {
-            "name": last.mailed.name,
-            "at": words.moment(last.mailed.at),
-            "subject": last.subject.strip(),
-            "articles": len(last.entries),
-            "readers": last.readers,
-            "size": kilobytes(difference.size),
-            "new": difference.new,
-            "again": difference.again,
-            "corrected": difference.corrected,
-            "withdrawn": difference.withdrawn,
-        }
-
-    def _entry(self, verdict: EntryVerdict, words: Words) -> dict[str, Any]:
-        """``url`` is "" where there is nothing to be seen."""
-        entry = verdict.entry
-        shown = self._pages.entry_line(entry, {})
-        url = shown["url"] if entry.link or entry.state is EntryState.PUBLIC else ""
-        return {**shown, "url": url, "why": words.entry(verdict)}
 
     def _broken(self, request: Request, wrong: TemplateError) -> Response:
         """The one page that tells: whoever works on a template looks at it here."""
@@ -299,7 +230,3 @@ class PreviewPages:
 
     def _unknown(self, request: Request) -> Response:
         return self._pages.error(request, 404, "No such newsletter", "publisher.toml has none of this name.")
-
-
-def _topics(version: Version) -> list[str]:
-    return list(dict.fromkeys(line.topic.title for line in version.lines))
