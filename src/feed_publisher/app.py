@@ -41,11 +41,11 @@ from feed_publisher.config.loading import load, state_of
 from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
+from feed_publisher.domain.dates import FARTHEST
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, NoRoomError, NotFoundError, StorageError
-from feed_publisher.domain.issue import Edition, Issue, archive_name
+from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
+from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
-from feed_publisher.domain.selection import Choice
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.edition import DigestRules, Editions
+    from feed_publisher.services.horizon import Asked
     from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
     from feed_publisher.services.letters import Letters
@@ -67,7 +68,9 @@ if TYPE_CHECKING:
     from feed_publisher.services.own_hub import OwnHub
     from feed_publisher.services.preferences import Preferences
     from feed_publisher.services.preview import Plan, Preview
+    from feed_publisher.services.proof import Proofs
     from feed_publisher.services.publish import Publisher, PublishReport
+    from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
@@ -395,16 +398,55 @@ class App:
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
-    def preview(self, slug: str, reader: Address | None, as_of: datetime | None) -> Edition | None:
-        """The edition that one reader, or one who has had nothing yet, would get."""
+    def proofs(self) -> Proofs:
+        """The service that shows an issue before it is sent, and tells why all that is in or out of it is."""
+        from feed_publisher.adapters.database.store.preview import SqlPreviewStore
+        from feed_publisher.services.horizon import Horizons
+        from feed_publisher.services.proof import Proofs
+        from feed_publisher.services.turnout import Turnouts
+
+        store, editions = SqlPreviewStore(self.database), self.editions()
+        return Proofs(
+            self.issues,
+            store,
+            self.ledger,
+            editions,
+            Horizons(self.issues, store),
+            Turnouts(self.issues, store, editions, self.rehearsal),
+            self.letterhead,
+            self.previewing(editions).next_issue,
+            self.rehearsal,
+        )
+
+    def asked(
+        self,
+        slug: str,
+        as_of: datetime | None = None,
+        cadence: str | None = None,
+        reader: Address | None = None,
+        version: int = 0,
+        newcomer: bool = False,
+    ) -> Asked:
+        """What is to be looked at. Raises ConfigError, InputError."""
+        from feed_publisher.services.horizon import Asked
+
         rules = self.rules(slug)
-        cursor, choice, language = self.issues.digest_start(slug), Choice(everything=0), None
-        if reader is not None:
-            found = self.issues.reader(slug, self.subscribe.key_of(reader), self.rehearsal)
-            if found is None:
-                raise NotFoundError(f"{reader} does not subscribe to {slug}")
-            cursor, choice, language = found.cursor, Choice.parse(found.choice), found.language
-        return self.previewing().edition(rules, cursor, choice, language, self.clock(), as_of)
+        found = next((each for each in rules.cadences if str(each) == cadence), None)
+        if cadence is not None and found is None:
+            offered = ", ".join(map(str, rules.cadences))
+            raise InputError(f"{slug} does not come {cadence!r}; it comes {offered}", "cadence")
+        if as_of is not None and as_of > self.clock() + FARTHEST:
+            raise InputError("it is more than a year ahead", "as-of")
+        key = self.subscribe.key_of(reader) if reader else None
+        return Asked(rules=rules, as_of=as_of, cadence=found, reader=key, version=version, newcomer=newcomer)
+
+    def reasons(self, one: bool) -> Words:
+        """The words for reasons; ``one``: those of a single reader."""
+        from feed_publisher.services.reasons import Words
+
+        titles = {number: slug for slug, number in self.topics.numbers().items()}
+        named = {topic.slug: topic.title for topic in self.topics.all()}
+        return Words(self.settings.site.timezone, {n: named.get(s, s) for n, s in titles.items()}, one)
 
     def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
         """Every mail a manual send would make now."""
@@ -516,9 +558,11 @@ class App:
         """Mail a preview, marked; the subject and what became of each."""
         from feed_publisher.services.trial import send_test
 
-        edition = self.preview(slug, None, as_of)
-        if edition is None:
+        proofs, now = self.proofs(), self.clock()
+        mail = proofs.mail(self.asked(slug, as_of), now) or proofs.mail(self.asked(slug, as_of, newcomer=True), now)
+        if mail is None:
             raise NotFoundError("there is nothing new to show in a test mail")
+        edition = mail.edition
         sender = self.letterhead.senders[slug]
         async with self.relay() as mailer:
             dead = self.letterhead.links(0)

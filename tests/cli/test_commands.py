@@ -497,17 +497,57 @@ def test_as_of_and_previews(full: Cli, tmp_path: Path) -> None:
     assert full.json("send", "weekly", "--yes", "--as-of", "2020-01-01")["issue"] is None
     shown = full.json("digest", "preview", "weekly")
     assert (shown["entries"], "Article 0012" in shown["text"]) == (12, True)
-    assert "Subject: " in full.ok("digest", "preview", "weekly", "--subscriber", "ann@example.org").out
+    assert (shown["readers"]["in"], [each["readers"] for each in shown["versions"]], shown["exact"]) == (3, [3], True)
+    assert {each["rule"] for each in shown["findings"]} == {"one click", "dead link", "postal address"}
+    assert shown["last"] is None
     assert "/unsubscribe/" in shown["text"]
     assert "unsubscribe_url" not in shown["text"] + shown["html"]
-    full.ok("digest", "preview", "weekly", "--out", tmp_path / "p")
-    assert "Article 0001" in (tmp_path / "p" / "mail.html").read_text()
+    words = full.ok("digest", "preview", "weekly", "--subscriber", "ann@example.org", "--why").out
+    for line in (
+        "Subject     ",
+        "To          ann@example.org",
+        "Reader      Gets it, with 12 articles.",
+        "in\tArticle 0012\t",
+    ):
+        assert line in words
     assert "--as-of" in full.fails("send", "weekly", "--as-of", "soon")
-    assert "does not subscribe" in full.fails("digest", "preview", "weekly", "--subscriber", "no@example.org")
+    assert "--as-of" in full.fails("digest", "preview", "weekly", "--as-of", "soon")
+    assert "does not come 'hourly'; it comes" in full.fails("digest", "preview", "weekly", "--cadence", "hourly")
+    assert "nobody with this address" in full.fails("digest", "preview", "weekly", "--subscriber", "no@example.org")
     assert full.json("digest", "start", "weekly", "--from", "now")["readers"] == 3
-    assert "nothing new" in full.fails("digest", "preview", "weekly", "--subscriber", "ann@example.org")
+    for reader, words in ((("--subscriber", "ann@example.org"), "for this reader"), ((), "for anybody")):
+        assert f"There is nothing new {words}" in full.ok("digest", "preview", "weekly", *reader).out
+    nothing = full.json("digest", "preview", "weekly", "--subscriber", "ann@example.org")
+    assert (nothing["subject"], nothing["html"], nothing["subscriber"]["why"]) == (None, None, "nothing new")
+    assert {each["why"] for each in nothing["why"]} == {"before"}
     assert "weekly" in full.ok("digest", "list").out
     assert "starts after sequence 0" in full.ok("digest", "start", "weekly", "--from", "all").out
+
+
+def test_a_preview_can_be_kept(full: Cli, tmp_path: Path) -> None:
+    full.ok("digest", "preview", "weekly", "--out", tmp_path / "p")
+    message = email.message_from_bytes((tmp_path / "p" / "message.eml").read_bytes(), policy=email.policy.default)
+    kept = {kind: (tmp_path / "p" / f"message.{kind}").read_text() for kind in ("html", "txt")}
+    assert "Article 0001" in kept["html"]
+    assert message.get_body(("plain",)).get_content().replace("\r\n", "\n") == kept["txt"]
+    (tmp_path / "file").touch()
+    assert "cannot be written" in full.fails("digest", "preview", "weekly", "--out", tmp_path / "file")
+
+
+def test_why_a_reader_gets_what(full: Cli) -> None:
+    told = full.json("subscribers", "why", "ann@example.org")["subscriptions"]
+    assert [(each["digest"], each["in"], each["why"], len(each["entries"])) for each in told] == [
+        ("weekly", True, "in", 12)
+    ]
+    full.ok("send", "weekly", "--yes")
+    words = full.ok("subscribers", "why", "ann@example.org", "--digest", "weekly").out
+    assert "weekly: Has nothing new: there is no mail." in words
+    assert "out\tArticle 0001\tIt was in rehearsal 1 of " in words
+    assert "subscribes to nothing here" in full.fails("subscribers", "why", "no@example.org")
+    key = told[0]["entries"][0]["key"]
+    assert ", if it were sent now: It was in rehearsal 1 of " in full.ok("entries", "why", key).out
+    assert "It was in rehearsal 1 of " in full.ok("entries", "why", key, "--subscriber", "ann@example.org").out
+    assert "subscribes to nothing here" in full.fails("entries", "why", key, "--subscriber", "no@example.org")
 
 
 def test_tick_does_everything(full: Cli) -> None:

@@ -12,6 +12,7 @@ from database_world import ACCEPTED, HOUR, NOW, World, article, mark
 from sqlalchemy import event
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store.preview import SqlPreviewStore
 from feed_publisher.adapters.database.store.pushes import SqlPushStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.domain.source import SourceKind, SourceRules
@@ -142,6 +143,26 @@ def test_an_issue_asks_for_its_readers_by_index(full: World) -> None:
     assert "SCAN edition_entry" not in plan("edition_entry")
     assert "SCAN subscriber" not in plan("subscriber")
     assert "ix_subscription_letter_due_at" in plan("subscription.letter_due_at <= ?")
+
+
+def test_a_preview_asks_by_index(full: World) -> None:
+    (opened,) = full.issues.newest(1)
+    full.end(opened, ACCEPTED)
+    store = SqlPreviewStore(full.database)
+    with plans(full.database) as plan:
+        assert store.last("weekly", False) is not None
+        assert store.reader("weekly", "r1", False) is not None
+        assert store.mailed("weekly", [1, 2], 1, False)
+        assert store.mailed("weekly", [1, 2], None, False)
+        assert len(store.standings([1], 5)) == 6
+        assert store.maturing(NOW) == []
+        assert store.census("weekly", "weekly", NOW)
+    for table in ("delivery", "edition_entry", "edition", "issue", "entry", "entry_topic", "subscriber"):
+        assert f"SCAN {table}\n" not in plan(table) + "\n", table
+    assert "ix_entry_state_published (state=?)" in plan("ORDER BY entry.published DESC")
+    assert "TEMP B-TREE" not in plan("ORDER BY entry.published DESC")
+    assert "ix_entry_state_published (state=? AND published<?)" in plan("entry.published <= ?")
+    assert "SCAN subscription" not in plan("FROM subscription")
 
 
 def test_entries_are_found_by_key_prefix_and_recognised_by_index(full: World, tmp_path: Path) -> None:

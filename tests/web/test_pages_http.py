@@ -293,7 +293,8 @@ def test_everything_works_below_a_path(tmp_path: Path, sqlite_template: Path, pr
             seen.add(address)
             got = client.get(address)
             assert got.status_code == 200, address
-            if got.headers["content-type"].startswith("text/html"):
+            # The personal links of a previewed mail lead nowhere.
+            if got.headers["content-type"].startswith("text/html") and "/preview/mail" not in address:
                 waiting |= {strip(link) for link in links(got.text)} - seen
         assert {f"{prefix}/feeds/all.atom", f"{prefix}/digests/towns", f"{prefix}/mailbox/{letter.id}/raw"} <= seen
         assert "servers" in client.get(f"{prefix}/api/v1/openapi.json").json()

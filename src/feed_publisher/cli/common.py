@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ import click
 
 from feed_publisher.app import App
 from feed_publisher.cli.group import Place
+from feed_publisher.domain.dates import instant
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Books
@@ -114,15 +115,7 @@ def notices_json(notices: Sequence[Notice]) -> list[dict[str, str]]:
 
 def parse_instant(text: str | None, zone: str, option: str = "--as-of") -> datetime | None:
     """An ISO date or time; without an offset it is meant in the site's zone."""
-    if text is None:
-        return None
-    from zoneinfo import ZoneInfo
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} is not a date or time; use 2026-11-22 or 2026-11-22T07:00", option) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    return None if text is None else instant(text, zone, option)
 
 
 def read_file(path: Path) -> bytes:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.compose.message import readable
-from feed_publisher.domain.address import parse_address
-from feed_publisher.domain.errors import InputError, NotFoundError
+from feed_publisher.cli.preview import preview
 
 
 @click.group()
@@ -63,33 +59,4 @@ def start(place: Place, slug: str, start: str, out: Out) -> None:
     out.document({"digest": slug, "start": sequence, "readers": readers})
 
 
-@digest.command()
-@click.argument("slug")
-@click.option("--as-of", "as_of", metavar="TIME", help="Leave out what became public later.")
-@click.option("--subscriber", metavar="ADDR", help="As this reader would get it.")
-@click.option(
-    "--out", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write mail.html and mail.txt there."
-)
-@with_out
-@click.pass_obj
-def preview(place: Place, slug: str, as_of: str | None, subscriber: str | None, folder: Path | None, out: Out) -> None:
-    """Show the mail that would leave now; changes nothing."""
-    with open_app(place) as app:
-        app.settings.digest(slug)
-        address = parse_address(subscriber) if subscriber else None
-        edition = app.preview(slug, address, parse_instant(as_of, app.settings.site.timezone))
-        nowhere = app.letterhead.links(0)  # a link that works belongs in one reader's mail only
-    if edition is None:
-        raise NotFoundError("there is nothing new, so there would be no mail")
-    html, text = (readable(each, edition.nonce, nowhere) for each in (edition.html, edition.text))
-    if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "mail.html").write_text(html)
-            (folder / "mail.txt").write_text(text)
-        except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}", str(folder)) from error
-        out.say(f"wrote {folder / 'mail.html'} and {folder / 'mail.txt'}")
-    else:
-        out.say(f"Subject: {edition.subject}\n\n{text}")
-    out.document({"subject": edition.subject, "entries": len(edition.entries), "html": html, "text": text})
+digest.add_command(preview)

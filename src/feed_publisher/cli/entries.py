@@ -11,6 +11,7 @@ import click
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.identity import KeyKind
 from feed_publisher.domain.model import Draft, Entry, EntryState, escaped
@@ -200,12 +201,14 @@ _change(
 
 @entries.command()
 @click.argument("key")
+@click.option("--subscriber", metavar="ADDR", help="Of the next mail to this reader; else to most readers.")
 @with_out
 @click.pass_obj
-def why(place: Place, key: str, out: Out) -> None:
-    """Why an article is where it is: its state, its source, and which issues carried it."""
+def why(place: Place, key: str, subscriber: str | None, out: Out) -> None:
+    """Why an article is where it is: its state, its source, which issues carried it, and whether the next ones do."""
     with open_app(place) as app:
         entry = app.entries.get(key)
+        next_mails = _next_mails(app, entry, subscriber)
         issues = app.entries.mailed_in(entry.number)
         places = app.entries.listed_in(entry.number)
         keys = app.entries.keys(entry.number)
@@ -221,6 +224,7 @@ def why(place: Place, key: str, out: Out) -> None:
     sentences += [f"Issue {issue.id} ({issue.digest} {issue.slot}) carried it." for issue in issues]
     if not issues:
         sentences.append("No issue has carried it yet.")
+    sentences += [f"{title}, if it were sent now: {sentence}" for title, sentence in next_mails.items()]
     sentences += _choices(entry)
     for sentence in sentences:
         out.say(escaped(sentence))
@@ -229,6 +233,22 @@ def why(place: Place, key: str, out: Out) -> None:
     known = [{"scope": each.scope, "kind": each.kind, "value": each.value} for each in keys]
     carried = [issue.id for issue in issues]
     out.document({**document, "listed": listed, "keys": known, "issues": carried, "sentences": sentences})
+
+
+def _next_mails(app: App, entry: Entry, subscriber: str | None) -> dict[str, str]:
+    """By the title of each digest: whether the entry would be in an issue sent now, and why."""
+    reader = parse_address(subscriber) if subscriber else None
+    digests = {each.slug: each.title for each in app.settings.digests}
+    if reader is not None:
+        wanted = {view.digest for view in app.people.find(app.subscribe.key_of(reader))}
+        digests = {slug: title for slug, title in digests.items() if slug in wanted}
+        if not digests:
+            raise NotFoundError(f"{subscriber} subscribes to nothing here")
+    proofs, words, now = app.proofs(), app.reasons(one=reader is not None), app.clock()
+    verdicts = {
+        title: proofs.why_entry(app.asked(slug, reader=reader), entry.number, now) for slug, title in digests.items()
+    }
+    return {title: words.entry(verdict) for title, verdict in verdicts.items()}
 
 
 def _choices(entry: Entry) -> list[str]:

@@ -23,7 +23,7 @@ COMMANDS = {
     "feeds": ("feeds", "list the feeds: how they are, and how many follow them"),
     "digest": ("digests", "list, start and preview digests"),
     "issues": ("issues", "list, approve, pause, resume, cancel and export issues"),
-    "subscribers": ("people", "add, list, import, export and erase subscribers"),
+    "subscribers": ("people", "add, list, import, export and erase subscribers; why they get what"),
     "suppress": ("people", "addresses that are never mailed"),
 }
 

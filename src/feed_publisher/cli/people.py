@@ -1,4 +1,4 @@
-"""subscribers add|list|show|erase and suppress add|list|remove; whole lists are in moving.py"""
+"""subscribers add|list|show|why|erase and suppress add|list|remove; whole lists are in moving.py"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from feed_publisher.cli.common import Out, digest_named, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.moving import export, import_file, list_imports, undo_import
+from feed_publisher.cli.preview import verdict_json, why_json, why_table
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.parse.subscribers import SubscriberRow
@@ -87,6 +88,31 @@ def show(place: Place, address: str, out: Out) -> None:
     document = [
         {**view_json(view), "history": [{"at": e.at.isoformat(), "what": e.what, "how": e.detail} for e in events]}
         for view, events in zip(found, history, strict=True)
+    ]
+    out.document({"subscriptions": document})
+
+
+@subscribers.command()
+@click.argument("address")
+@click.option("--digest", "slug", metavar="SLUG", help="Only this one; else all that are subscribed to.")
+@with_out
+@click.pass_obj
+def why(place: Place, address: str, slug: str | None, out: Out) -> None:
+    """Whether a reader would get an issue sent now, and of each recent article why it is in it or not."""
+    with open_app(place) as app:
+        typed = parse_address(address)
+        found = [view.digest for view in app.people.find(app.subscribe.key_of(typed)) if slug in (None, view.digest)]
+        known = [each for each in found if each in app.all_rules()]
+        if not known:
+            raise NotFoundError(f"{address} subscribes to nothing here" + (f" called {slug}" if slug else ""))
+        proofs, words = app.proofs(), app.reasons(one=True)
+        answers = {each: proofs.why_reader(app.asked(each, reader=typed), app.clock()) for each in known}
+    for each, (reader, entries) in answers.items():
+        out.say(f"{each}: {words.reader(reader.verdict)}")
+        why_table(entries, words, out)
+    document = [
+        {"digest": each, **verdict_json(reader.verdict, words), "entries": why_json(entries, words)}
+        for each, (reader, entries) in answers.items()
     ]
     out.document({"subscriptions": document})
 

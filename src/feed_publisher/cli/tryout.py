@@ -163,11 +163,11 @@ async def _made(place: Place, finding: Finding, fetcher: Fetcher | None, target:
     with open_app(place) as app:
         report = await _picked(app, finding, fetcher, target)
         app.publish()
-        edition = app.preview("weekly", None, None)
+        made = app.proofs().mail(app.asked("weekly", newcomer=True), app.clock())
         mail = None
-        if edition is not None:
+        if made is not None:
             sender = wiring.sender(app.settings, app.settings.digests[0])
-            mail = mail_of(edition, sender, _example_links(app), app.clock())
+            mail = mail_of(made.edition, sender, _example_links(app), app.clock())
         topics = topic_counts(app.entries.page(Page(limit=10_000, state=EntryState.PUBLIC)))
         files = {name: (place.folder / "public" / "feeds" / file).read_bytes() for name, file in _FEEDS.items()}
         problems = [*finding.notes, *report.rejected]

@@ -1,10 +1,12 @@
-"""When an entry was published, where its source does not say (SEMANTICS §1, Dates)."""
+"""Times as people write them, and when an entry was published where its source does not say (SEMANTICS §1, Dates)."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import Draft
 
 SECOND = timedelta(seconds=1)
@@ -13,6 +15,15 @@ FARTHEST = timedelta(days=366)
 
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 """The start of computers' time, and the years before, stand for "unknown"."""
+
+
+def instant(text: str, zone: str, where: str) -> datetime:
+    """An ISO date or time; without an offset it is meant in the zone. ``where``: the option or field it stands in."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{text[:60]!r} is not a date or time; use 2026-11-22 or 2026-11-22T07:00", where) from error
 
 
 def believed(published: datetime | None, now: datetime) -> datetime | None:

@@ -105,6 +105,10 @@ class Stock:
     through: int
 
 
+Maturing = Sequence[tuple[Entry, Candidate]]
+"""Post-dated entries, with the sequences they will have."""
+
+
 class Editions:
     """The same rules for sending, previewing and planning."""
 
@@ -118,11 +122,17 @@ class Editions:
         """The sources of the templates in use, by hash."""
         return {self._press.templates.hash: self._press.templates.source}
 
-    def stock(self, rules: DigestRules, after: int, through: int) -> Stock:
-        """What became mailable in (after, through] and is still public."""
+    def covered(self, rules: DigestRules) -> set[int] | None:
+        """The topics of a digest by number; None for all."""
         numbers = self._topics.numbers()
-        covered = {numbers[slug] for slug in rules.topics if slug in numbers} if rules.topics else None
+        return {numbers[slug] for slug in rules.topics if slug in numbers} if rules.topics else None
+
+    def stock(self, rules: DigestRules, after: int, through: int, maturing: Maturing = ()) -> Stock:
+        """What became mailable in (after, through] and is still public, and what will have matured by then."""
+        numbers, covered = self._topics.numbers(), self.covered(rules)
         found = self._store.candidates(after, through)
+        if maturing:
+            found = sorted([*found, *maturing], key=lambda each: (each[0].published, each[0].number), reverse=True)
         candidates = [_covered(candidate, covered) for _, candidate in found]
         slugs = {topic.slug: topic for topic in self._topics.all()}
         return Stock(
@@ -205,16 +215,19 @@ class Editions:
         number: int | None,
         now: datetime,
         issue: int | None = None,
+        name: str = "",
     ) -> Edition:
         """The mail, with markers where a reader's own links go.
 
         ``number`` is that of the issue, for people; ``issue`` is its id, None for a mail that belongs to none. An issue
-        keeps its subject from then on: no other one of the digest gets it.
+        keeps its subject from then on: no other one of the digest gets it. ``name`` is the one it will have in the
+        archive, where there is no issue yet.
         """
-        press = self._press
-        web_url = ""
-        if rules.archive and issue is not None:
-            web_url = f"{press.site.url}/issues/{rules.slug}/{archive_name(issue, number)}"
+        press, web_url = self._press, ""
+        if issue is not None:
+            name = archive_name(issue, number)
+        if rules.archive and name:
+            web_url = f"{press.site.url}/issues/{rules.slug}/{name}"
         return render_edition(
             press.templates,
             press.site,

@@ -44,7 +44,7 @@ class Preparing:
         cadence, slot = cadence_of(issue.slot), rules.slot(issue.slot)
         audience = Audience(digest=rules.slug, cadence=cadence, rehearsal=issue.rehearsal)
         minimum = self._editions.minimum(rules, cadence, issue.opened_at)
-        due = _Dues(rules, cadence, slot, now)
+        due = Dues(rules, cadence, slot, now)
         subject = issue.subject
         after, stored = issue.prepared_to, set[str]()
         while True:
@@ -81,7 +81,7 @@ class Preparing:
         self,
         rules: DigestRules,
         issue: Issue,
-        due: _Dues,
+        due: Dues,
         readers: Sequence[Reader],
         stock: Stock,
         minimum: Minimum | None,
@@ -111,7 +111,7 @@ class Preparing:
 
 
 @dataclass(slots=True)
-class _Dues:
+class Dues:
     """When each reader's mail may leave; worked out once per clock. Without a slot: at once."""
 
     rules: DigestRules
@@ -121,7 +121,7 @@ class _Dues:
     known: dict[tuple[str, str], tuple[datetime, bool]] = field(default_factory=dict)
 
     def delivery(self, reader: Reader, edition: str) -> NewDelivery:
-        not_before, too_late = self._of(reader.zone, reader.at)
+        not_before, too_late = self.of(reader.zone, reader.at)
         state, reason = DeliveryState.QUEUED, ""
         if reader.suppressed:
             state, reason = DeliveryState.SUPPRESSED, "on the never-mail list"
@@ -138,7 +138,7 @@ class _Dues:
             not_before=not_before,  # expiry counts from here, also for an issue that opens late
         )
 
-    def _of(self, zone: str, at: str) -> tuple[datetime, bool]:
+    def of(self, zone: str, at: str) -> tuple[datetime, bool]:
         """When it may leave, and whether it is too late for it to leave at all."""
         if (zone, at) not in self.known:
             self.known[zone, at] = self._work_out(zone, at)

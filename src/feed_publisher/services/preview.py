@@ -1,4 +1,4 @@
-"""What would be sent: plans, previews and the mails of a dry run. Nothing here changes anything."""
+"""What would be sent: plans and the mails of a dry run; ``proof.py`` tells the rest. Nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from feed_publisher.compose.digest import Line
 from feed_publisher.domain.cadence import Cadence
-from feed_publisher.domain.issue import Edition, Reader
+from feed_publisher.domain.issue import Edition, Reader, archive_name
 from feed_publisher.domain.selection import Choice, rolls_over, select
 from feed_publisher.ports.issues import Audience, IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
@@ -95,29 +95,22 @@ class Preview:
 
     def subject(self, rules: DigestRules, plan: Plan, now: datetime) -> str:
         """The subject that most readers of a plan would see."""
-        return self._editions.render(rules, plan.sample, plan.language, None, now).subject if plan.sample else ""
+        if not plan.sample:
+            return ""
+        return self._editions.render(rules, plan.sample, plan.language, self.next_issue(rules)[0], now).subject
 
-    def edition(
-        self,
-        rules: DigestRules,
-        cursor: int,
-        choice: Choice,
-        language: str | None,
-        now: datetime,
-        as_of: datetime | None,
-    ) -> Edition | None:
-        """The edition a reader with this cursor and choice would get now, or None when there is nothing new."""
-        stock = self._editions.stock(rules, cursor, self.through(as_of))
-        lines = self._editions.lines(select(stock.candidates, choice, cursor, stock.through), stock)
-        return (
-            self._editions.render(rules, lines, self._editions.language(rules, language), None, now) if lines else None
-        )
+    def next_issue(self, rules: DigestRules) -> tuple[int | None, str]:
+        """The number of the next issue (rehearsals have none), and its name in the archive."""
+        id, number = self._store.next_issue(rules.slug)
+        shown = None if self._rehearsal else number
+        return shown, archive_name(id, shown)
 
     def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
         """Every reader a manual send would mail now, with their edition."""
+        number, name = self.next_issue(rules)
         for lines, language, group in self._readers(rules, now, None, self.through(as_of)):
             if lines:
-                edition = self._editions.render(rules, lines, language, None, now)
+                edition = self._editions.render(rules, lines, language, number, now, name=name)
                 yield from ((reader, edition) for reader in group)
 
     def through(self, as_of: datetime | None) -> int:

@@ -16,8 +16,9 @@ from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import StorageError
+from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.token import Purpose, make_token
-from feed_publisher.ports.sending import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process
+from feed_publisher.ports.sending import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process, StoredEdition
 
 CLAIM = 200
 """Deliveries reserved at a time."""
@@ -185,18 +186,16 @@ class SendRun:
         return False
 
     async def _compose(self, claimed: ClaimedDelivery) -> Outgoing:
-        skeleton = await self._skeleton(claimed)
+        shared = await self._skeleton(claimed)
         self._in_hand[claimed.delivery] = claimed
-        return outgoing(claimed, skeleton, self._letterhead)
+        return outgoing(claimed, shared, self._letterhead)
 
     async def _skeleton(self, claimed: ClaimedDelivery) -> Skeleton:
         key = (claimed.edition, claimed.digest)
         if key not in self._skeletons:
             edition = await asyncio.to_thread(self._ledger.edition, claimed.edition)
             sender = self._letterhead.senders[claimed.digest]
-            self._skeletons[key] = Skeleton(
-                sender, edition.subject, edition.html, edition.text, edition.language, edition.nonce
-            )
+            self._skeletons[key] = skeleton(sender, edition)
             if len(self._skeletons) > SKELETONS:
                 self._skeletons.popitem(last=False)
         self._skeletons.move_to_end(key)
@@ -217,25 +216,35 @@ class SendRun:
         return granted
 
 
-def outgoing(claimed: ClaimedDelivery, skeleton: Skeleton, letterhead: Letterhead) -> Outgoing:
+def outgoing(claimed: ClaimedDelivery, shared: Skeleton, letterhead: Letterhead) -> Outgoing:
     """The same bytes on every attempt: nothing here depends on the clock or on chance."""
     sender = letterhead.senders[claimed.digest]
     links = letterhead.links(claimed.subscription)
     to = claimed.address if claimed.address.isascii() else parse_address(claimed.address).envelope
-    personal = Personal(
-        to=to,
-        message_id=f"{claimed.issue}.{claimed.delivery}@{sender.message_id_domain}",
-        date=claimed.opened_at,
-        values=links.values,
-        unsubscribe_url=links.unsubscribe,
-    )
+    personal = addressed(to, f"{claimed.issue}.{claimed.delivery}", sender, links, claimed.opened_at)
     return Outgoing(
         delivery=claimed.delivery,
         attempt=claimed.attempt,
         mail_from=sender.address,
         rcpt_to=to,
-        message=skeleton.message(personal),
+        message=shared.message(personal),
     )
+
+
+def addressed(to: str, name: str, sender: Sender, links: Links, date: datetime) -> Personal:
+    """What is one reader's own of a message; ``name`` makes its Message-ID. The same for mails, tests and previews."""
+    return Personal(
+        to=to,
+        message_id=f"{name}@{sender.message_id_domain}",
+        date=date,
+        values=links.values,
+        unsubscribe_url=links.unsubscribe,
+    )
+
+
+def skeleton(sender: Sender, edition: Edition | StoredEdition, subject: str | None = None) -> Skeleton:
+    """What all readers of an edition share, encoded once; ``subject`` when not its own."""
+    return Skeleton(sender, subject or edition.subject, edition.html, edition.text, edition.language, edition.nonce)
 
 
 def recover(ledger: Ledger, is_dead: Callable[[Process], bool], now: datetime) -> tuple[set[str], int]:

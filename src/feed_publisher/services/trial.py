@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from feed_publisher.compose.lint import lint
-from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
+from feed_publisher.compose.message import Links, Sender, Skeleton
 from feed_publisher.compose.specimen import specimen_lines
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
@@ -19,7 +19,7 @@ from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.letters import KINDS, Letters
 from feed_publisher.services.preview import Preview
-from feed_publisher.services.send import Letterhead
+from feed_publisher.services.send import Letterhead, addressed, skeleton
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,10 @@ def dry_run(
         if person is None:
             continue
         if edition.fingerprint not in skeletons:
-            skeletons = {edition.fingerprint: _skeleton(sender, edition, edition.subject)}
+            skeletons = {edition.fingerprint: skeleton(sender, edition)}
         links = letterhead.links(reader.subscription)
-        address = parse_address(person.address)
-        name = f"dry-run.{reader.subscription}"
-        message = _message(skeletons[edition.fingerprint], address, name, sender, links, now)
+        to, name = parse_address(person.address).envelope, f"dry-run.{reader.subscription}"
+        message = skeletons[edition.fingerprint].message(addressed(to, name, sender, links, now))
         yield DryMail(to=person.address, message=message)
 
 
@@ -58,7 +57,7 @@ async def send_test(
     mailer: Mailer, edition: Edition, sender: Sender, addresses: list[Address], now: datetime, dead: Links
 ) -> dict[str, Result]:
     """One mail marked [Test] to each address; the results by address. ``dead`` lead nowhere."""
-    skeleton = _skeleton(sender, edition, f"[Test] {edition.subject}")
+    shared = skeleton(sender, edition, f"[Test] {edition.subject}")
     waiting = list(enumerate(addresses))
     results: dict[str, Result] = {}
 
@@ -66,8 +65,9 @@ async def send_test(
         if not waiting:
             return None
         number, address = waiting.pop(0)
-        message = _message(skeleton, address, f"test.{number}.{int(now.timestamp())}", sender, dead, now)
-        return Outgoing(delivery=number, attempt=0, mail_from=sender.address, rcpt_to=address.envelope, message=message)
+        to, name = address.envelope, f"test.{number}.{int(now.timestamp())}"
+        message = shared.message(addressed(to, name, sender, dead, now))
+        return Outgoing(delivery=number, attempt=0, mail_from=sender.address, rcpt_to=to, message=message)
 
     async def settle(result: Result | None, _mark: Outgoing | None) -> bool:
         if result is not None:
@@ -85,8 +85,8 @@ def check_templates(
     sender, links = letterhead.senders[rules.slug], letterhead.links(0)
     edition = editions.render(rules, specimen_lines(letterhead.base_url, now), rules.language, None, now)
     address = parse_address("reader@example.org")
-    skeleton = _skeleton(sender, edition, edition.subject)
-    _check(f"the mail of {rules.slug}", _message(skeleton, address, "1", sender, links, now))
+    mail = skeleton(sender, edition).message(addressed(address.envelope, "1", sender, links, now))
+    _check(f"the mail of {rules.slug}", mail)
     for kind in KINDS:
         letter = Letter(subscription=1, request=1, kind=kind, address=address.typed, digest=rules.slug)
         _check(f"the letter {kind!r}", letters.compose(letter, now).message)
@@ -96,20 +96,3 @@ def _check(name: str, message: bytes) -> None:
     errors = [finding.text for finding in lint(message) if finding.level is Level.ERROR]
     if errors:
         raise TemplateError(f"{name}: {' '.join(errors)}")
-
-
-def _skeleton(sender: Sender, edition: Edition, subject: str) -> Skeleton:
-    return Skeleton(sender, subject, edition.html, edition.text, edition.language, edition.nonce)
-
-
-def _message(
-    skeleton: Skeleton, address: Address, message_id: str, sender: Sender, links: Links, now: datetime
-) -> bytes:
-    personal = Personal(
-        to=address.envelope,
-        message_id=f"{message_id}@{sender.message_id_domain}",
-        date=now,
-        values=links.values,
-        unsubscribe_url=links.unsubscribe,
-    )
-    return skeleton.message(personal)

@@ -28,3 +28,8 @@ def ago(moment: datetime | None, now: datetime) -> str:
         if count := round(abs(moment - now) / length):
             return f"in {many(count, unit)}" if moment > now else f"{many(count, unit)} ago"
     return "in a moment" if moment > now else "just now"
+
+
+def kilobytes(size: int) -> str:
+    """ "41.3 kB"; bytes below one."""
+    return f"{size / 1000:.1f} kB" if size >= 1000 else many(size, "byte")

@@ -103,6 +103,7 @@ class Pages:
             "home_url": f"{self.base}/",
             "mailbox_url": f"{self.base}/mailbox" if self.shows_mailbox(request) else "",
             "sources_url": f"{self.base}/admin/sources" if self.is_local(request) else "",
+            "digests_url": f"{self.base}/admin/digests" if self.is_local(request) else "",
         }
         html = render(self.app.templates, f"web/{name}.html", **{**shared, **context})
         return HTMLResponse(html, status, headers={**SECURITY, **(headers or {})})

@@ -26,6 +26,7 @@ from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.mydata import DataPages
 from feed_publisher.web.pages import SECURITY, Pages
 from feed_publisher.web.preferences import PreferencePages
+from feed_publisher.web.preview import PreviewPages
 from feed_publisher.web.public import Public
 from feed_publisher.web.push import router as push_router
 from feed_publisher.web.sources import SourcePages
@@ -48,7 +49,7 @@ def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = No
     )
     web.include_router(router(app))
     web.include_router(push_router(app))
-    local = [*MailboxPages(pages).routes(), *SourcePages(pages).routes()]
+    local = [route for part in (MailboxPages, SourcePages, PreviewPages) for route in part(pages).routes()]
     parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages)
     public = [route for part in parts for route in part(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])

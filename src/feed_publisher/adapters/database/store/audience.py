@@ -48,7 +48,7 @@ def groups(connection: Connection, audience: Audience, now: datetime) -> list[Re
         .select_from(subscription)
         .join(topic_set)
         .join(subscriber)
-        .where(_in_audience(audience, now), ~_suppressed())
+        .where(_in_audience(audience, now), ~suppressed())
         .group_by(topic_set.c.choice, cursor, subscriber.c.language)
     )
     return [
@@ -116,7 +116,7 @@ def _reader_rows(rehearsal: bool) -> Select[Any]:
             subscriber.c.language,
             clock.c.zone,
             clock.c.at,
-            _suppressed().label("suppressed"),
+            suppressed().label("suppressed"),
         )
         .select_from(subscription)
         .join(topic_set)
@@ -136,7 +136,8 @@ def _in_audience(audience: Audience, now: datetime) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def _suppressed() -> ColumnElement[bool]:
+def suppressed() -> ColumnElement[bool]:
+    """Whether the address of a subscriber is never mailed."""
     return exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
 
 

@@ -80,6 +80,13 @@ class SqlIssueStore:
         with self._database.read() as connection:
             return int(connection.execute(select(digest.c.start).where(digest.c.slug == slug)).scalar_one())
 
+    def next_issue(self, slug: str) -> tuple[int, int]:
+        newest = select(func.coalesce(func.max(issue.c.id), 0)).scalar_subquery()
+        query = select(newest.label("id"), digest.c.issue_number).where(digest.c.slug == slug)
+        with self._database.read() as connection:
+            row = connection.execute(query).one()
+            return row.id + 1, row.issue_number + 1
+
     def digest_added(self, slug: str) -> datetime:
         with self._database.read() as connection:
             added: datetime = connection.execute(select(digest.c.added_at).where(digest.c.slug == slug)).scalar_one()
