@@ -154,6 +154,21 @@ def test_another_hour_counts_for_the_issue_that_waits(tmp_path: Path) -> None:
     assert datetime(2026, 11, 4, 8, 0, tzinfo=UTC) in hours(site), "09:00 in Berlin"
 
 
+def test_a_new_hour_on_the_day_before_the_date_of_the_issue_is_kept(tmp_path: Path) -> None:
+    """The issue of Thursday is there on Wednesday, for Auckland, and 22:30 in New York is still to come."""
+    site = Site(tmp_path / "site", digest=DAILY).make()
+    site.join(f"email,zone,hour\n{ANN},Europe/Berlin,12\nben@example.org,Pacific/Auckland,7\n")
+    site.now = datetime(2026, 11, 3, 20, 0, tzinfo=UTC)
+    site.tick()
+    site.write("1.txt", listing("Ships", [1]))
+    site.now = datetime(2026, 11, 4, 18, 0, tzinfo=UTC)
+    site.tick()
+    choose(site, zone="America/New_York", at="22:30")
+    site.now = datetime(2026, 11, 5, 3, 30, tzinfo=UTC)
+    site.tick()
+    assert mailed(site) == Counter([1])
+
+
 def test_from_daily_to_weekly_and_back_nothing_is_lost_or_repeated(site: Site) -> None:
     days(site, 3, 1)
     choose(site, "weekly")

@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 DAY = timedelta(days=1)
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 MONDAY = 0
+INSTANT = "instant"
+CRON = ("Europe/Berlin", "06:30")
+"""The digest's own dates are meant by its own clock; here Tuesdays and Thursdays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,9 @@ CADENCES = {
     ),
     "weekly": Cadence(
         fits=lambda day: day.weekday() == MONDAY, name=lambda day: f"weekly:{day:%G-W%V}", late=timedelta(days=3)
+    ),
+    "cron": Cadence(
+        fits=lambda day: day.weekday() in (1, 3), name=lambda day: f"cron:{day}T{CRON[1]}", late=timedelta(days=2)
     ),
     "monthly": Cadence(
         fits=lambda day: day.weekday() == MONDAY and day.day <= 7,
@@ -115,6 +121,10 @@ class Reader:
     stirred: datetime = EVER
     clock_at: datetime = EVER
     history: list[str] = field(default_factory=list)
+
+    @property
+    def clock(self) -> tuple[str, str]:
+        return CRON if self.cadence == "cron" else (self.zone, self.at)
 
     def start_of(self, topic: str) -> datetime | None:
         return self.topics.get(topic, self.everything)

@@ -20,7 +20,7 @@ from typing import Any
 
 from adapters.faultsink import Connection, FaultSink, cut, say
 from flow.flow_site import sql
-from flow.year_model import CADENCES, DAY, EVER, Article, Model, Reader, day_of, due, hour_on
+from flow.year_model import CADENCES, DAY, EVER, INSTANT, Article, Model, Reader, day_of, due, hour_on
 
 from feed_publisher.app import App
 from feed_publisher.domain.address import parse_address
@@ -38,6 +38,12 @@ ZONES = (
 )  # fmt: skip
 HOURS = ("", "00:00", "00:30", "02:30", "06:00", "07:00", "12:15", "20:00", "23:45")
 HOME = ("Europe/Berlin", "07:00")
+OFFERED = {
+    "quay": ["daily", "daily", "weekdays", "weekly", "monthly", INSTANT],
+    "harbour": ["daily", "weekly", "cron"],
+}
+NIGHT = [("Europe/Berlin", "02:30"), ("America/New_York", "01:30"), ("Australia/Lord_Howe", "01:45")]
+"""Hours that are missing or come twice when clocks change; somebody has each of them from the beginning."""
 COVERED = {"quay": None, "harbour": {"ships", "ports", "fish"}}
 FAULTS = ("RCPT 450", "RCPT 450", "dot 451", "DATA cut", "RCPT 550 5.7.1", "dot 554", "RCPT 550 5.1.1", "kept", "lost")
 
@@ -61,7 +67,7 @@ kind = "push"
 slug = "quay"
 title = "The Letter"
 from_address = "letter@quay.example"
-cadences = ["daily", "weekdays", "weekly", "monthly"]
+cadences = ["daily", "weekdays", "weekly", "monthly", "instant"]
 backfill = "all"
 hour = "07:00"
 maximum = 200
@@ -72,7 +78,8 @@ slug = "harbour"
 title = "Harbour"
 from_address = "harbour@quay.example"
 topics = ["ships", "ports", "fish"]
-cadences = ["weekly", "daily"]
+cadences = ["weekly", "daily", "cron"]
+cron = "30 6 * * tue,thu"
 hour = "07:00"
 policy = "approve"
 maximum = 12
@@ -254,6 +261,7 @@ class World:
             self.model.end_pause(reader, self.now)
         self.app.open_issues()
         self.look_at_issues()
+        self.nobody_is_overtaken()
         if down:
             self.stir_all("the mail server is down")
         else:
@@ -313,7 +321,7 @@ class World:
         return {
             self.publish: m * 0.9, self.post_date: m * 0.06, self.hold: m * 0.04, self.release: m * 0.045,
             self.correct: m * 0.08, self.withdraw: m * 0.03, self.restore: m * 0.015, self.retag: m * 0.08,
-            self.join: n * 0.7, self.leave: n * 0.2, self.come_back: n * 0.12, self.change: 4 * n * years + n,
+            self.join: n * 0.7, self.leave: n * 0.2, self.come_back: n * 0.12, self.change: 4 * n * years + 2 * n,
             self.pause: n * years + n / 2, self.unpause: n * 0.6, self.suppress: n * 0.06, self.unsuppress: n * 0.1,
             self.approve: 400 * years, self.cancel: 20 * years + 2, self.hold_issue: 20 * years + 2,
             self.go_on: 60 * years + 3, self.send_by_hand: 15 * years + 2, self.resend: 60 * years + 4,
@@ -431,7 +439,9 @@ class World:
         return self.rng.choice([None, sorted(self.rng.sample(TOPICS, self.rng.choice((1, 2, 3))))])
 
     def start_of(self, digest: str, cadence: str) -> datetime:
-        """New readers start after the last issue of their cadence, else where the digest started."""
+        """New readers start after the last issue of their cadence, else where the digest started; as it happens now."""
+        if cadence == INSTANT:
+            return self.now
         last = [
             issue.opened_at
             for issue in self.app.issues.newest(5000, digest)
@@ -445,7 +455,9 @@ class World:
         self.next_person += 1
         address = f"r{self.next_person:04}@example.org"
         (zone, at), topics = self.a_clock(), self.a_choice()
-        cadence = self.rng.choice(["daily", "daily", *CADENCES] if digest == "quay" else ["daily", "weekly"])
+        if self.next_person <= len(NIGHT):
+            (zone, at), topics = NIGHT[self.next_person - 1], None
+        cadence = "daily" if self.next_person <= len(NIGHT) else self.rng.choice(OFFERED[digest])
         cells = [address, cadence, zone, at, ";".join(topics or ())]
         csv = f"email,cadence,zone,hour,topics\n{','.join(cells)}\n".encode()
         report = self.app.add_subscribers(digest, read_subscribers(csv, "x.csv"), True, "x.csv")
@@ -480,7 +492,7 @@ class World:
         chosen: list[str] | None = None if topics == ["*"] else topics
         match self.rng.randrange(3):
             case 0:
-                cadence = self.rng.choice(list(CADENCES) if reader.digest == "quay" else ["daily", "weekly"])
+                cadence = self.rng.choice(OFFERED[reader.digest])
             case 1:
                 zone, at = self.a_clock()
             case _:
@@ -620,7 +632,7 @@ class World:
             if known or issue.opened_at != self.now:
                 continue
             cadence = issue.slot.partition(":")[0]
-            audience = self.model.audience(issue.digest, cadence if cadence in CADENCES else None)
+            audience = self.model.audience(issue.digest, cadence if cadence in (*CADENCES, INSTANT) else None)
             for reader in audience:
                 self.model.pass_by(reader)
             if issue.state is IssueState.SKIPPED:
@@ -639,7 +651,10 @@ class World:
             day = day_of(issue.slot, self.now)
             if day is None:
                 raise model.wrong(f"{issue.slot} is no slot")
-            clocks = {(r.zone, r.at) for r in model.readers.values() if r.digest == issue.digest}
+            same = (
+                r for r in model.readers.values() if (r.digest, r.cadence, r.active) == (issue.digest, cadence, True)
+            )
+            clocks = {r.clock for r in same}
             if all(hour_on(day, *clock) > self.now for clock in clocks):
                 raise model.wrong(f"{issue.slot} was opened before anybody's hour, at {self.now}")
 
@@ -670,6 +685,21 @@ class World:
             self.judge_mail(receipt)
         self._seen_receipts = 0
         self.relay.receipts.clear()
+
+    def nobody_is_overtaken(self) -> None:
+        """What has its hour leaves; only what waits for a later one is replaced."""
+        rows = sql(
+            self.folder,
+            "SELECT s.address, d.issue_id FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
+            " WHERE d.state = 'expired' AND d.reason = 'the next issue came first' AND d.attempt = 0"
+            " AND d.changed_at = ? AND d.not_before <= d.changed_at",
+            self.now.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        )
+        for address, number in rows:
+            issue = self.issues[number]
+            if issue.digest == "quay" and number not in self.freed:
+                reader = self.model.readers[address, issue.digest]
+                raise self.model.wrong(f"{issue.slot} had its hour, and the next issue took its place", reader)
 
     def books_balance(self) -> None:
         wrong = sql(
@@ -731,12 +761,10 @@ class World:
         cadence = issue.slot.partition(":")[0]
         if not reader.active or reader.paused_until is not None or (reader.suppressed and receipt.said == "250"):
             raise self.model.wrong(f"mailed at {at}, against the reader's word", reader)
-        if cadence not in CADENCES:
+        if cadence not in (*CADENCES, INSTANT):
             return
-        day = day_of(issue.slot, issue.opened_at)
-        assert day is not None
         moved = reader.clock_at > issue.opened_at
-        hour = due(cadence, day, (reader.zone, reader.at), reader.clock_at if moved else issue.opened_at)
+        hour = self.hour_of(issue, cadence, reader, reader.clock_at if moved else issue.opened_at)
         since = max(hour, issue.opened_at, reader.clock_at if moved else EVER)
         freed = self.freed.get(issue.id, EVER)
         if at < hour and freed < issue.opened_at:
@@ -747,8 +775,14 @@ class World:
         first = bisect_left(self.good, since)
         if first < len(self.good) and self.good[first] < at:
             raise self.model.wrong(f"message of {issue.slot} came at {at}, not at {self.good[first]}", reader)
-        if issue.opened_at > hour + CADENCES[cadence].late and not moved:
+        if cadence in CADENCES and issue.opened_at > hour + CADENCES[cadence].late and not moved:
             raise self.model.wrong(f"message of {issue.slot} came too late, at {at}, hour {hour}", reader)
+
+    def hour_of(self, issue: Issue, cadence: str, reader: Reader, moment: datetime) -> datetime:
+        day = day_of(issue.slot, issue.opened_at)
+        if day is None:
+            return issue.opened_at  # as it happens
+        return due(cadence, day, reader.clock if cadence == reader.cadence else (reader.zone, reader.at), moment)
 
     def judge_arrival(self, mail: Mail, receipt: Receipt, reader: Reader) -> None:
         numbers = set(mail.shown)
@@ -785,13 +819,15 @@ class World:
         issue = self.issues[mail.issue]
         if issue.slot.partition(":")[0] not in CADENCES:
             return
+        if reader.cadence not in CADENCES:
+            return
         rule = CADENCES[reader.cadence]
         for number in mail.shown:
             since = reader.since(self.model.articles[number], self.model.digests[reader.digest])
             if since is None or max(reader.stirred, self.troubled[reader.digest]) > since or number in reader.may:
                 continue
             days = (since.date() + n * DAY for n in range(-1, 130))
-            hours = (hour_on(day, reader.zone, reader.at) for day in days if rule.fits(day))
+            hours = (hour_on(day, *reader.clock) for day in days if rule.fits(day))
             third = [hour for hour, _ in zip((h for h in hours if h > since), range(3), strict=False)][2]
             first = bisect_left(self.good, third)
             if first < len(self.good) and self.good[first] < mail.first:
