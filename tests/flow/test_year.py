@@ -22,3 +22,10 @@ def test_everybody_gets_everything_once_at_their_hour(tmp_path: Path, seed: int,
     assert len(world.mails) > 50
     assert sum(mail.kept_at is not None for mail in world.mails.values()) > 50
     assert {"publish", "change", "pause", "retag", "approve"} <= world.counts.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begin", [datetime(2027, 3, 27, 9, tzinfo=UTC), datetime(2026, 10, 24, 9, tzinfo=UTC)])
+def test_each_hour_to_the_minute_when_clocks_change(tmp_path: Path, begin: datetime) -> None:
+    world = run(tmp_path / "site", 4, readers=16, articles=90, begin=begin, days=9, calm=True)
+    assert len(world.mails) > 40
