@@ -10,7 +10,7 @@ RUN    := $(BIN)/feed-publisher --site $(SITE)
 PIP    := $(BIN)/pip --disable-pip-version-check -q
 SOURCE := pyproject.toml requirements/core.txt
 
-.PHONY: run demo again test check bench crash pins clean picture pictures words
+.PHONY: run demo again test check bench crash year pins clean picture pictures words
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.core
@@ -45,6 +45,13 @@ crash: $(VENV)/.dev
 # The catalogs of src/feed_publisher/locale, brought up to what templates/ and src/ say.
 words: $(VENV)/.dev
 	@$(BIN)/python docs/words.py
+
+# A simulated year: make year READERS=200 ARTICLES=3000 SEEDS="1 2 3"
+READERS  ?= 200
+ARTICLES ?= 3000
+SEEDS    ?= 1
+year: $(VENV)/.dev
+	@PYTHONPATH=tests $(BIN)/python -m flow.year_world $(READERS) $(ARTICLES) $(SEEDS)
 
 picture: $(VENV)/.dev
 	@$(BIN)/python docs/picture.py

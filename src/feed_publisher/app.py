@@ -552,6 +552,13 @@ class App:
             self.ledger, mailer, self.letterhead, self.owner.name, self.clock, self.rehearsal, only, progress
         )
 
+    async def send_due(self, mailer: SmtpMailer) -> None:
+        """Hand over all that is due, and then what an issue that waited for it brings. Raises MailError."""
+        if self.is_sendable():
+            await self.send_run(mailer).run()
+            if self.resume(self.recover()) and self.is_sendable():
+                await self.send_run(mailer).run()
+
     async def send_test(
         self, slug: str, addresses: list[Address], as_of: datetime | None
     ) -> tuple[str, dict[str, Result]]:

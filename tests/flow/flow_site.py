@@ -208,8 +208,7 @@ async def _tick(app: App) -> list[Issue]:
     opened = app.open_issues()
     async with app.relay() as mailer:
         await app.letters().send(mailer, app.clock())
-        if app.is_sendable():
-            await app.send_run(mailer).run()
+        await app.send_due(mailer)
     app.ledger.finish(app.clock())
     return [app.issues.get(issue.id) for issue in opened]
 

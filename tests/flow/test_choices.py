@@ -87,6 +87,20 @@ def test_after_a_pause_one_may_start_fresh(site: Site) -> None:
     assert "start fresh after sequence" in history[0].detail
 
 
+def test_a_second_pause_keeps_what_was_chosen_for_the_end_of_the_first(site: Site) -> None:
+    days(site, 2, 1)
+    with site.open() as app:
+        app.preferences.pause(view(site), 2, True, site.now)
+    site.now += DAY
+    site.write("30.txt", listing("Ships", [30]))
+    site.pickup()
+    site.now += 2 * DAY  # over by now, and the program has not looked yet
+    with site.open() as app:
+        app.preferences.pause(view(site), 1, False, site.now)
+    days(site, 3, 31)
+    assert mailed(site) == Counter([1, 31, 32])
+
+
 def test_a_manual_send_after_a_pause_starts_fresh_too(site: Site) -> None:
     days(site, 2, 1)
     with site.open() as app:
@@ -103,9 +117,9 @@ def test_a_pause_takes_back_what_waits(tmp_path: Path) -> None:
     """The issue was opened for the first zone; this reader's hour is still to come."""
     site = Site(tmp_path / "site", digest=DAILY).make()
     site.join(f"email,zone\n{ANN},America/New_York\nben@example.org,Asia/Tokyo\n")
-    site.now = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
-    site.write("1.txt", listing("Ships", [1]))
+    site.now = datetime(2026, 11, 3, 14, 0, tzinfo=UTC)
     site.tick()
+    site.write("1.txt", listing("Ships", [1]))
     site.now = datetime(2026, 11, 3, 23, 30, tzinfo=UTC)  # 08:30 in Tokyo
     site.tick()
     assert site.sql("SELECT count(*) FROM delivery WHERE state = 'queued'") == [(1,)]
@@ -127,9 +141,9 @@ def test_a_pause_takes_back_what_waits(tmp_path: Path) -> None:
 def test_another_hour_counts_for_the_issue_that_waits(tmp_path: Path) -> None:
     site = Site(tmp_path / "site", digest=DAILY).make()
     site.join(f"email,zone\n{ANN},America/New_York\nben@example.org,Asia/Tokyo\n")
-    site.now = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
-    site.write("1.txt", listing("Ships", [1]))
+    site.now = datetime(2026, 11, 3, 14, 0, tzinfo=UTC)
     site.tick()
+    site.write("1.txt", listing("Ships", [1]))
     site.now = datetime(2026, 11, 3, 23, 30, tzinfo=UTC)
     site.tick()
     choose(site, zone="Europe/Berlin", at="09:00")
@@ -138,6 +152,21 @@ def test_another_hour_counts_for_the_issue_that_waits(tmp_path: Path) -> None:
         site.now += timedelta(minutes=30)
     assert mailed(site) == Counter([1])
     assert datetime(2026, 11, 4, 8, 0, tzinfo=UTC) in hours(site), "09:00 in Berlin"
+
+
+def test_a_new_hour_on_the_day_before_the_date_of_the_issue_is_kept(tmp_path: Path) -> None:
+    """The issue of Thursday is there on Wednesday, for Auckland, and 22:30 in New York is still to come."""
+    site = Site(tmp_path / "site", digest=DAILY).make()
+    site.join(f"email,zone,hour\n{ANN},Europe/Berlin,12\nben@example.org,Pacific/Auckland,7\n")
+    site.now = datetime(2026, 11, 3, 20, 0, tzinfo=UTC)
+    site.tick()
+    site.write("1.txt", listing("Ships", [1]))
+    site.now = datetime(2026, 11, 4, 18, 0, tzinfo=UTC)
+    site.tick()
+    choose(site, zone="America/New_York", at="22:30")
+    site.now = datetime(2026, 11, 5, 3, 30, tzinfo=UTC)
+    site.tick()
+    assert mailed(site) == Counter([1])
 
 
 def test_from_daily_to_weekly_and_back_nothing_is_lost_or_repeated(site: Site) -> None:

@@ -155,6 +155,20 @@ def test_readers_more_than_a_day_apart_all_get_a_mail_every_day(site: Site) -> N
     assert got(site.mails()) == {f"{name}@example.org": dict.fromkeys(range(1, 5), 1) for name in arrived}
 
 
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=50)], ids=["at once", "by a slow cron"])
+def test_a_mail_that_has_its_hour_is_not_overtaken_by_the_issue_that_opens_then(site: Site, late: timedelta) -> None:
+    """Seven in the evening in Berlin is seven in the morning of the next day in Auckland."""
+    start(site, DAILY, berlin(2026, 11, 9, 12))
+    site.join("email,zone,hour\nauckland@example.org,Pacific/Auckland,7\nberlin@example.org,Europe/Berlin,19\n")
+    for day in range(9, 15):
+        new_articles(site, day)
+        site.now = berlin(2026, 11, day, 19) + late
+        site.tick()
+        counts = Counter(mail.to.partition("@")[0] for mail in site.mails())
+        assert (counts["auckland"], counts["berlin"]) == (day - 8, day - 9)
+    assert got(site.mails())["berlin@example.org"] == dict.fromkeys(range(9, 14), 1)
+
+
 # Downtime and silence
 
 

@@ -75,8 +75,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
                 await app.letters().send(mailer, app.clock())
             except TemplateError as error:
                 trouble = error  # of a letter: issues leave all the same
-            if app.is_sendable():
-                await app.send_run(mailer).run()
+            await app.send_due(mailer)
         except MailError as error:
             trouble = error
     app.ledger.finish(app.clock())

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
 from babel.core import Locale, UnknownLocaleError
@@ -113,11 +114,12 @@ def template_set(environment: Environment) -> TemplateSet:
     return TemplateSet(environment=environment, hash=hashlib.sha256(source.encode()).hexdigest(), source=source)
 
 
-def _references(environment: Environment, source: str) -> list[str]:
+@lru_cache(64)  # asked for at every look for due issues, and parsing is slow
+def _references(environment: Environment, source: str) -> tuple[str, ...]:
     try:
-        return [name for name in find_referenced_templates(environment.parse(source)) if name is not None]
+        return tuple(name for name in find_referenced_templates(environment.parse(source)) if name is not None)
     except TemplateSyntaxError:
-        return []  # rendering says where
+        return ()  # rendering says where
 
 
 def fingerprint(

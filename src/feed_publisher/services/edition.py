@@ -70,6 +70,22 @@ class DigestRules:
             return self.clock
         return Clock(zone or self.clock.zone, parse_time(at) if at else self.clock.at)
 
+    def hour_of(self, slot: Slot, zone: str, at: str, now: datetime) -> datetime:
+        """When the slot is due for this clock, or its hour on an earlier day that is still to come.
+
+        Tokyo's 07:00 and Lima's 20:00 are more than a day apart: waiting for the date of the slot, readers in Lima
+        would see every daily mail replaced by the next one before its hour.
+        """
+        clock, rhythm = self.clock_of(zone, at, slot.cadence), self.rhythm(slot.cadence)
+        due = due_at(slot, clock)
+        while slot.cadence in (Cadence.DAILY, Cadence.WEEKDAYS) and due > now + timedelta(days=1):
+            slot = rhythm.step(slot, -1)
+            earlier = due_at(slot, clock)
+            if earlier <= now:
+                break  # over a weekend
+            due = earlier
+        return due
+
     def next_due(self, cadence: Cadence, now: datetime) -> datetime:
         """When the next issue of a cadence with dates is due for the digest's own clock."""
         return due_at(self.rhythm(cadence).next(self.clock, now), self.clock)

@@ -63,8 +63,7 @@ class Preferences:
             for waiting in self._store.waiting(view.subscription):
                 slot = rules.slot(waiting.slot)
                 if slot is not None:
-                    clock = rules.clock_of(wanted.zone, wanted.at, slot.cadence)
-                    moves[waiting.delivery] = max(due_at(slot, clock), now)
+                    moves[waiting.delivery] = max(rules.hour_of(slot, wanted.zone, wanted.at, now), now)
         return self._store.change(view.subscription, wanted, moves, now)
 
     def reduce(self, view: SubscriberView, wanted: Wanted, known: Sequence[str], now: datetime) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from feed_publisher.domain.cadence import Cadence, Slot, cadence_of, due_at
+from feed_publisher.domain.cadence import Cadence, Slot, cadence_of
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.domain.selection import Minimum
@@ -150,24 +150,8 @@ class Dues:
         quiet, place = self.rules.quiet, zone or self.rules.clock.zone
         if self.slot is None:
             return (quiet.after(self.now, place) if quiet else self.now), False
-        due = self._hour(self.slot, zone, at)
+        due = self.rules.hour_of(self.slot, zone, at, self.now)
         too_late = self.now > due + self.rules.lateness(self.slot.cadence)
         if due + ON_TIME < self.now and quiet is not None:
             return quiet.after(self.now, place), too_late
         return max(due, self.now), too_late
-
-    def _hour(self, slot: Slot, zone: str, at: str) -> datetime:
-        """When the slot is due for this clock, or its hour on an earlier day that is still to come.
-
-        Tokyo's 07:00 and Lima's 20:00 are more than a day apart: waiting for the date of the slot, readers in Lima
-        would see every daily mail replaced by the next one before its hour.
-        """
-        clock, rhythm = self.rules.clock_of(zone, at, slot.cadence), self.rules.rhythm(slot.cadence)
-        due = due_at(slot, clock)
-        while slot.cadence in (Cadence.DAILY, Cadence.WEEKDAYS) and due > self.now + timedelta(days=1):
-            slot = rhythm.step(slot, -1)
-            earlier = due_at(slot, clock)
-            if earlier <= self.now:
-                break  # over a weekend
-            due = earlier
-        return due

@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, sele
 
 from feed_publisher.adapters.database.schema import delivery, digest, issue, subscription
 from feed_publisher.domain.delivery import NOT_RECEIVED, UNFINISHED, DeliveryState
+from feed_publisher.domain.issue import IssueState
+from feed_publisher.ports.issues import Audience
 
 
 def cursor_of(rehearsal: bool) -> ColumnElement[int]:
@@ -76,12 +78,29 @@ def unfinished_issues(slug: str, but: int | None = None) -> Any:
     return mine if but is None else mine.where(issue.c.id != but)
 
 
-def expire_waiting(connection: Connection, subscriptions: Sequence[int], now: datetime) -> None:
-    """End what these subscriptions still have waiting of earlier issues; the entries come again."""
+def expire_waiting(connection: Connection, subscriptions: Sequence[int], audience: Audience, now: datetime) -> None:
+    """End what these subscriptions still have waiting of earlier issues; the entries come again.
+
+    A scheduled issue leaves alone what has its hour now and is on its way out, and waits for it: replaced by one that
+    has to wait for the next hour, it would never arrive where one reader's evening is another one's next morning.
+    """
     waiting = and_(
         delivery.c.subscription_id.in_(subscriptions),
         delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED)),
     )
+    if audience.cadence is not None:
+        waiting = and_(waiting, ~_leaves_now(audience.rehearsal, now))
     put_cursors_back(connection, waiting)
     values = {"state": DeliveryState.EXPIRED, "reason": "the next issue came first", "changed_at": now}
     connection.execute(update(delivery).where(waiting).values(values))
+
+
+def _leaves_now(rehearsal: bool, now: datetime) -> ColumnElement[bool]:
+    """Due, in nobody's hands yet, and nothing but the time to do it keeps it from being sent."""
+    goes = and_(issue.c.id == delivery.c.issue_id, issue.c.state == IssueState.READY, issue.c.rehearsal.is_(rehearsal))
+    return and_(
+        delivery.c.state == DeliveryState.QUEUED,
+        delivery.c.attempt == 0,
+        delivery.c.due_at <= now,
+        select(issue.c.id).where(goes).correlate(delivery).exists(),
+    )

@@ -237,7 +237,10 @@ class SqlIssueStore:
             return connection.execute(update(issue).where(mine).values(owner=owner)).rowcount == 1
 
     def release_unfinished(self, audience: Audience, after: int, limit: int, now: datetime) -> None:
-        """Expire what these readers still have waiting of an earlier issue; their cursors go back to before it."""
+        """Expire what these readers still have waiting of an earlier issue; their cursors go back to before it.
+
+        What is due and about to leave stays: its reader is busy until then.
+        """
         page = reader_query(audience, after, limit, now).with_only_columns(subscription.c.id)
         waiting = select(delivery.c.subscription_id).where(
             delivery.c.issue_id.in_(unfinished_issues(audience.digest)),
@@ -248,7 +251,7 @@ class SqlIssueStore:
             found = sorted(set(connection.execute(waiting).scalars()))
         for chunk in chunks(found, 500):
             with self._database.write() as connection:
-                expire_waiting(connection, chunk, now)
+                expire_waiting(connection, chunk, audience, now)
 
     def readers(self, audience: Audience, after: int, limit: int, now: datetime) -> list[Reader]:
         with self._database.read() as connection:

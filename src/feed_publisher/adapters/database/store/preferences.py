@@ -91,8 +91,11 @@ class SqlPreferenceStore:
 
     def pause(self, number: int, until: datetime, fresh: bool, now: datetime) -> bool:
         with self._database.write() as connection:
-            if _locked(connection, number) is None:
+            row = _locked(connection, number)
+            if row is None:
                 return False
+            if row.paused_until is not None and row.paused_until <= now:
+                _end_pause(connection, row, now)  # what was chosen for its end still counts
             _exclude_waiting(connection, number, "unsubscribed or paused", now)
             values = {"paused_until": until, "paused_fresh": fresh}
             connection.execute(update(subscription).where(subscription.c.id == number).values(values))
@@ -117,8 +120,7 @@ class SqlPreferenceStore:
         with self._database.write() as connection:
             rows = connection.execute(select(subscription).where(over).limit(BATCH).with_for_update()).all()
             for row in rows:
-                start = _sequence_at(connection, row.paused_until) if row.paused_fresh else None
-                _resume(connection, row, start, now)
+                _end_pause(connection, row, now)
             return len(rows)
 
     def join(self, number: int, slug: str, cadence: str, now: datetime) -> bool:
@@ -214,6 +216,11 @@ def _exclude_waiting(connection: Connection, number: int, reason: str, now: date
     mine = and_(delivery.c.subscription_id == number, delivery.c.state.in_(WAITING))
     put_cursors_back(connection, mine)
     move(connection, mine, DeliveryState.EXCLUDED, reason, now)
+
+
+def _end_pause(connection: Connection, row: Row[Any], now: datetime) -> None:
+    """As it was to end, and when it was to."""
+    _resume(connection, row, _sequence_at(connection, row.paused_until) if row.paused_fresh else None, now)
 
 
 def _resume(connection: Connection, row: Row[Any], start: int | None, now: datetime) -> None:
