@@ -57,7 +57,7 @@ class Subscribe:
         self, digest: str, address: Address, cadence: str | None, now: datetime, language: str | None = None
     ) -> None:
         """Somebody typed an address. The answer is the same for known and unknown ones; the mail tells them."""
-        person = self._person(digest, address, active=False, cadence=cadence, language=language or None)
+        person = self._person(digest, address, active=False, cadence=cadence, language=language)
         self._people.ask(person, self._cadences[digest], now)
 
     def confirm(self, token: str, now: datetime) -> SubscriberView | None:

@@ -166,7 +166,7 @@ class Public:
             refused.headers["Retry-After"] = str(seconds)
             return refused
         cadence = next((c.value for c in digest.cadences if c.value == form.get("cadence")), None)
-        wanted = form.get("language") and language
+        wanted = language if form.get("language") == language else None
         await run_in_threadpool(self._app.subscribe.ask, digest.slug, address, cadence, self._app.clock(), wanted)
         return self._subscribe_page(request, digest, language, address=address.typed, sent=True)
 
