@@ -84,9 +84,6 @@ KEEP_TRYING = timedelta(hours=48)
 """How long a delivery is tried before its entries go into the next issue instead."""
 
 
-AS_IT_HAPPENS = "as soon as there is a new article"
-
-
 def utc_now() -> datetime:
     """The clock. Only entrances read it; everything below is handed ``now``."""
     return datetime.now(UTC)
@@ -454,15 +451,12 @@ class App:
 
         return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
-    def next_issue_text(self, slug: str, cadence: Cadence) -> str:
-        """When the next issue comes, for people: "Monday, 23 November 2026 at 07:00"; "" for an unknown digest."""
+    def next_issue(self, slug: str, cadence: Cadence) -> datetime | None:
+        """When the next issue comes, by the clock of the digest; None for an unknown one, or "as it happens"."""
         rules = self.all_rules().get(slug)
-        if rules is None:
-            return ""
-        if cadence is Cadence.INSTANT:
-            return AS_IT_HAPPENS
-        due = rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
-        return f"{due:%A, %d %B %Y at %H:%M}"
+        if rules is None or cadence is Cadence.INSTANT:
+            return None
+        return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
 
     # --- sending
 

@@ -13,7 +13,7 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   const usual = word.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    told.textContent = word.textContent = await copy(field) ? "Copied" : "Selected";
+    told.textContent = word.textContent = button.dataset[await copy(field) ? "copied" : "selected"];
     setTimeout(() => { word.textContent = usual; told.textContent = ""; }, 5000);
   });
 }

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, cadence_of, due_at
-from feed_publisher.domain.rhythm import QuietHours, Rhythm, check_cron, cron_words, dates_left_out
+from feed_publisher.domain.rhythm import QuietHours, Rhythm, check_cron, dates_left_out, weekly_dates
 
 BERLIN = "Europe/Berlin"
 TWICE = Rhythm(Cadence.CRON, cron="30 6 * * tue,thu")
@@ -60,7 +60,11 @@ def test_no_own_dates(text):
 
 
 def test_own_dates_in_words():
-    assert cron_words("30 6 * * tue,thu") == "At 06:30 on Tuesday and Thursday"
+    assert weekly_dates("30 6 * * tue,thu") == ((1, 3), time(6, 30))
+    assert weekly_dates("0 7 * * 0,7") == ((6,), time(7))
+    assert weekly_dates("0 7 * * *") == (tuple(range(7)), time(7))
+    for other in ("0 7 1,15 * *", "0 7 * 12 *", "0 7,19 * * mon", "*/30 7 * * mon", "0 7 * * mon#1"):
+        assert weekly_dates(other) is None
 
 
 def test_dates_left_out():

@@ -130,10 +130,12 @@ class Words:
         return f"{format_date(local, 'long', locale=locale)}, {format_datetime(local, 'HH:mm', locale=locale)}"
 
     @pass_context
-    def day_and_time(self, context: Context, value: datetime) -> str:
-        """With the day of the week, in the zone of the value itself."""
+    def day_and_time(self, context: Context, value: datetime | Say) -> str:
+        """With the day of the week, in the zone of the value itself; or what is said instead of it."""
+        if isinstance(value, Say):
+            return str(self.said(context, value))
         day = format_date(value, "full", locale=_locale(self._language(context)))
-        return self.gettext(context, "%(day)s at %(time)s") % {"day": day, "time": value.strftime("%H:%M")}
+        return str(self.said(context, Say("%(day)s at %(time)s", day=day, time=value.strftime("%H:%M"))))
 
 
 @lru_cache(maxsize=200)

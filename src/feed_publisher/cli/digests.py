@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import click
 
+from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.preview import preview
+from feed_publisher.domain.cadence import Cadence
 
 
 @click.group()
 def digest() -> None:
     """Recurring mails."""
+
+
+def _due(app: App, slug: str, cadence: Cadence) -> str:
+    if cadence is Cadence.INSTANT:
+        return "as soon as there is a new article"
+    due = app.next_issue(slug, cadence)
+    return f"{due:%A, %d %B %Y at %H:%M}" if due else ""
 
 
 @digest.command("list")
@@ -25,7 +34,7 @@ def list_digests(place: Place, out: Out) -> None:
                 "digest": each.slug,
                 "title": each.title,
                 "readers": app.people.count_active(each.slug),
-                "due": {cadence.value: app.next_issue_text(each.slug, cadence) for cadence in each.cadences},
+                "due": {cadence.value: _due(app, each.slug, cadence) for cadence in each.cadences},
             }
             for each in app.settings.digests
         ]

@@ -67,7 +67,7 @@ class Site(Section):
     words of a language, it is that of the articles and dates only."""
 
     languages: tuple[Language, ...] = ()
-    """Languages readers may choose from for their mails and pages, such as ["de", "ar"]. Empty: no choice."""
+    """Other languages that readers may choose for their mails and own pages, such as ["de", "ar"]."""
 
     timezone: Zone = "UTC"
     """IANA zone in which dates are shown and hours are meant."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email_validator import EmailNotValidError, validate_email
 
 from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.language import Say
 
 MAX_LENGTH = 254  # RFC 5321 §4.5.3.1.3 less the angle brackets
 
@@ -46,13 +47,13 @@ def parse_address(text: str) -> Address:
             typed, check_deliverability=False, strict=True, test_environment=True, allow_smtputf8=True
         )
     except EmailNotValidError as error:
-        raise InputError(f"“{typed[:100]}” is not a mail address: {error}") from error
+        raise InputError(_advice(str(error)).filled(typed=typed[:100])) from error
     domain = parsed.ascii_domain.lower()
     address = Address(
         typed=typed, local=parsed.local_part, domain=domain, needs_smtputf8=not parsed.local_part.isascii()
     )
     if len(address.envelope.encode()) > MAX_LENGTH:
-        raise InputError(f"the mail address is longer than {MAX_LENGTH} characters")
+        raise InputError(TOO_LONG)
     return address
 
 
@@ -61,22 +62,44 @@ def address_key(address: Address, pepper: bytes) -> str:
     return hmac.digest(pepper, address.normalised.encode(), "sha256").hex()
 
 
+_SIGNS = {
+    ",": Say("a comma"),
+    ";": Say("a semicolon"),
+    "<": Say("angle brackets"),
+    ">": Say("angle brackets"),
+}
+TOO_LONG = Say("the mail address is longer than %(most)d characters", most=MAX_LENGTH)
+
+
+def _advice(trouble: str) -> Say:
+    """Where to look; what the library says about it is in English alone."""
+    if "after the @" in trouble:
+        return Say("“%(typed)s” is not a mail address; look at the part after the @, such as example.org")
+    if "before the @" in trouble:
+        return Say("“%(typed)s” is not a mail address; look at the part before the @")
+    return Say("“%(typed)s” is not a mail address; look at how it is written")
+
+
 def _refuse_obvious(typed: str) -> None:
     """The mistakes people make, each with its own sentence."""
     if not typed:
-        raise InputError("the mail address is empty")
+        raise InputError(Say("the mail address is empty"))
     if len(typed) > MAX_LENGTH:
-        raise InputError(f"the mail address is longer than {MAX_LENGTH} characters")
+        raise InputError(TOO_LONG)
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in typed):
-        raise InputError("the mail address holds an invisible character; type it again")
+        raise InputError(Say("the mail address holds an invisible character; type it again"))
     if typed.startswith('"'):
-        raise InputError("mail addresses with a quoted part before the @ are not supported")
+        raise InputError(Say("mail addresses with a quoted part before the @ are not supported"))
     if "=?" in typed:
-        raise InputError(f"“{typed}” holds =?, which mail programs read as a code for other letters")
-    for sign, called in ((",", "a comma"), (";", "a semicolon"), ("<", "angle brackets"), (">", "angle brackets")):
+        raise InputError(
+            Say("“%(typed)s” holds =?, which mail programs read as a code for other letters").filled(typed=typed)
+        )
+    holds = Say("“%(typed)s” holds %(sign)s; give one bare address, such as ann@example.org")
+    for sign, called in _SIGNS.items():
         if sign in typed:
-            raise InputError(f"“{typed}” holds {called}; give one bare address, such as ann@example.org")
+            raise InputError(holds.filled(typed=typed, sign=called))
     if any(character.isspace() for character in typed):
-        raise InputError(f"“{typed}” holds a space; give one bare address, such as ann@example.org")
+        raise InputError(holds.filled(typed=typed, sign=Say("a space")))
     if typed.count("@") != 1:
-        raise InputError(f"“{typed}” needs exactly one @; give one bare address, such as ann@example.org")
+        reason = Say("“%(typed)s” needs exactly one @; give one bare address, such as ann@example.org")
+        raise InputError(reason.filled(typed=typed))

@@ -126,9 +126,16 @@ def check_cron(text: str) -> str:
     return text
 
 
-def cron_words(text: str) -> str:
-    """In English: "At 06:30 on Tuesday and Thursday"."""
-    return CronSim(text, _SAMPLE).explain()
+def weekly_dates(text: str) -> tuple[tuple[int, ...], time] | None:
+    """The days of the week (0 is Monday) and the hour of dates that all weeks have alike; None for others."""
+    cron = CronSim(text, _SAMPLE)
+    if len(cron.days) < 31 or len(cron.months) < 12 or len(cron.hours) > 1 or len(cron.minutes) > 1:
+        return None
+    days = {(day - 1) % 7 for day in cron.weekdays if isinstance(day, int)}
+    if not all(isinstance(day, int) for day in cron.weekdays):
+        return None  # such as the second Tuesday of the month
+    (hour,), (minute,) = cron.hours, cron.minutes
+    return tuple(sorted(days)), time(hour, minute)
 
 
 def dates_left_out(text: str) -> list[str]:

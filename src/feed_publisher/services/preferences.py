@@ -11,6 +11,7 @@ from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.cadence import Cadence, Clock, due_at, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.language import Say
 from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated, time_of_dated
 from feed_publisher.ports.people import Moved, PeopleStore, PersonEvent, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
@@ -75,27 +76,28 @@ class Preferences:
         had = set(known) if view.topics == ("*",) else set(view.topics)
         fewer = (wanted.topics is None and view.topics == ("*",)) or set(wanted.topics or known) <= had
         if not (rarer and fewer):
-            raise InputError("this page can only make it less", "cadence" if fewer else "topic")
+            raise InputError(Say("this page can only make it less"), "cadence" if fewer else "topic")
         return self.change(view, replace(wanted, zone=view.zone, at=view.at), known, now)
 
     def _checked(self, rules: DigestRules, wanted: Wanted, known: Sequence[str]) -> Wanted:
         if wanted.cadence not in rules.cadences:
-            raise InputError("choose how often it comes", "cadence")
+            raise InputError(Say("choose how often it comes"), "cadence")
         if wanted.topics is not None and not set(wanted.topics) <= set(known):
-            raise InputError("one of these topics does not exist any more; please choose again", "topic")
+            raise InputError(Say("one of these topics does not exist any more; please choose again"), "topic")
         if wanted.topics == ():
-            raise InputError("choose at least one topic, or everything", "topic")
+            raise InputError(Say("choose at least one topic, or everything"), "topic")
         if wanted.zone and not self._is_zone(wanted.zone):
-            raise InputError(f"“{wanted.zone[:60]}” is not a time zone; write one such as Europe/Berlin", "zone")
+            reason = Say("“%(zone)s” is not a time zone; write one such as Europe/Berlin", zone=wanted.zone[:60])
+            raise InputError(reason, "zone")
         try:
             at = parse_time(wanted.at).isoformat("minutes") if wanted.at else ""
         except ValueError:
-            raise InputError("write the hour as 7 or 07:30", "hour") from None
+            raise InputError(Say("write the hour as 7 or 07:30"), "hour") from None
         return replace(wanted, at=at)
 
     def _rules_of(self, view: SubscriberView) -> DigestRules:
         if view.digest not in self._rules:
-            raise InputError("this newsletter has ended", "digest")
+            raise InputError(Say("this newsletter has ended"), "digest")
         return self._rules[view.digest]
 
     def pause(self, view: SubscriberView, days: int | None, fresh: bool, now: datetime) -> bool:
@@ -106,13 +108,17 @@ class Preferences:
     def resume(self, view: SubscriberView, fresh: bool, now: datetime) -> bool:
         return self._store.resume(view.subscription, fresh, now)
 
+    def speak(self, view: SubscriberView, language: str, now: datetime) -> bool:
+        """All that this person gets is in another language, from the next issue on."""
+        return self._store.speak(view.subscription, language, now)
+
     def leave(self, view: SubscriberView, now: datetime) -> bool:
         return self._people.leave(view.subscription, now)
 
     def join(self, owner: SubscriberView, digest: str, now: datetime) -> bool:
         """The same person gets another digest, or one they had left. Raises InputError for an unknown one."""
         if digest not in self._rules:
-            raise InputError("there is no such newsletter (any more)", "digest")
+            raise InputError(Say("there is no such newsletter (any more)"), "digest")
         return self._store.join(owner.subscription, digest, self._rules[digest].cadences[0].value, now)
 
     def history(self, view: SubscriberView) -> list[PersonEvent]:

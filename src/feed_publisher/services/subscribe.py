@@ -53,9 +53,11 @@ class Subscribe:
     def key_of(self, address: Address) -> str:
         return address_key(address, self._pepper)
 
-    def ask(self, digest: str, address: Address, cadence: str | None, now: datetime) -> None:
+    def ask(
+        self, digest: str, address: Address, cadence: str | None, now: datetime, language: str | None = None
+    ) -> None:
         """Somebody typed an address. The answer is the same for known and unknown ones; the mail tells them."""
-        person = self._person(digest, address, active=False, cadence=cadence)
+        person = self._person(digest, address, active=False, cadence=cadence, language=language)
         self._people.ask(person, self._cadences[digest], now)
 
     def confirm(self, token: str, now: datetime) -> SubscriberView | None:
@@ -142,13 +144,16 @@ class Subscribe:
             consent_source=row.consent_source or "imported",
         )
 
-    def _person(self, digest: str, address: Address, active: bool, cadence: str | None) -> NewSubscription:
+    def _person(
+        self, digest: str, address: Address, active: bool, cadence: str | None, language: str | None
+    ) -> NewSubscription:
         return NewSubscription(
             address=address.typed,
             address_key=self.key_of(address),
             digest=digest,
             active=active,
             cadence=cadence,
+            language=language,
             consent_source="sign-up form",
         )
 

@@ -14,11 +14,12 @@ from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.issue import issue_text
 from feed_publisher.compose.message import Links, readable
 from feed_publisher.domain.issue import SentEntry, SentIssue
-from feed_publisher.domain.language import direction
+from feed_publisher.domain.language import Say, direction
 from feed_publisher.web.follow import follow_view
 from feed_publisher.web.pages import MAIL_POLICY, Pages
 
 PER_PAGE = 30
+NO_ISSUE = Say("No such issue"), Say("Check the address, or look at the list of all issues.")
 _PUBLIC_MAIL = {
     **MAIL_POLICY,
     # Unlike in the mailbox, nobody's privacy is at stake: its pictures may be fetched.
@@ -99,8 +100,8 @@ class ArchivePages:
         if found is None:
             return self._no_issue(request)
         if found.withdrawn:
-            message = "An article in it was withdrawn. The issue’s own page shows the others."
-            return self._pages.error(request, 410, "This mail is no longer shown", message)
+            message = Say("An article in it was withdrawn. The issue’s own page shows the others.")
+            return self._pages.error(request, 410, Say("This mail is no longer shown"), message)
         mail = self._archive.mail(found.digest, found.name)
         if mail is None:
             return self._no_issue(request)
@@ -177,8 +178,8 @@ class ArchivePages:
         return follow_view(self._pages, request, f"digests/{slug}", f"{title} – {site.title}")
 
     def _no_archive(self, request: Request) -> Response:
-        message = "There is no newsletter of this name, or its issues are for its readers alone."
-        return self._pages.error(request, 404, "No such newsletter", message)
+        message = Say("There is no newsletter of this name, or its issues are for its readers alone.")
+        return self._pages.error(request, 404, Say("No such newsletter"), message)
 
     def _no_issue(self, request: Request) -> Response:
-        return self._pages.error(request, 404, "No such issue", "Check the address, or look at the list of all issues.")
+        return self._pages.error(request, 404, *NO_ISSUE)

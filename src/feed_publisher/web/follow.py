@@ -14,10 +14,12 @@ from starlette.routing import Route
 
 from feed_publisher import wiring
 from feed_publisher.domain.archive import TOPICS_MOST, fits_together
+from feed_publisher.domain.language import Say
 from feed_publisher.domain.model import EntryState, FeedFormat, TopicRef
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.pages import LISTED, Pages
 
+NO_TOPIC = Say("No such topic"), Say("It may have been renamed, or never existed.")
 _SLUG = re.compile(r"[a-z0-9-]{1,80}")
 
 READERS = {
@@ -77,7 +79,7 @@ class FollowPages:
         slug = request.path_params["slug"]
         topic = self._app.topics.get(slug) if _SLUG.fullmatch(slug) else None
         if topic is None:
-            return self._pages.error(request, 404, "No such topic", "It may have been renamed, or never existed.")
+            return self._pages.error(request, 404, *NO_TOPIC)
         entries = self._app.entries.page(Page(limit=LISTED, state=EntryState.PUBLIC, topic=slug))
         return self._pages.page(
             request,
@@ -100,8 +102,8 @@ class FollowPages:
         slug = request.path_params["slug"]
         author = self._app.authors.get(slug) if _SLUG.fullmatch(slug) else None
         if author is None:
-            message = "There is nobody of this name, or none of their articles is public."
-            return self._pages.error(request, 404, "No such author", message)
+            message = Say("There is nobody of this name, or none of their articles is public.")
+            return self._pages.error(request, 404, Say("No such author"), message)
         return self._pages.page(
             request,
             "author",
@@ -166,10 +168,10 @@ class FollowPages:
 def _trouble(chosen: int, found: list[str]) -> tuple[int, str]:
     """The status, and what is wrong with the choice or ""."""
     if len(found) < chosen:
-        return 404, "A topic of this address does not exist, or no longer. Please choose from those below."
+        return 404, Say("A topic of this address does not exist, or no longer. Please choose from those below.")
     if len(found) > TOPICS_MOST:
-        message = f"One feed can have at most {TOPICS_MOST} topics, and you chose {len(found)}. Please leave some out."
-        return 422, message
+        message = Say("One feed can have at most %(most)d topics, and you chose %(chosen)d. Please leave some out.")
+        return 422, message.filled(most=TOPICS_MOST, chosen=len(found))
     if not fits_together(found):
-        return 422, "The address of a feed of all these topics would be too long. Please leave some out."
+        return 422, Say("The address of a feed of all these topics would be too long. Please leave some out.")
     return 200, ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from feed_publisher.domain.language import Say
+
 MAX_BYTES = 20_000
 MAX_FIELDS = 300
 """A reader may choose among many topics."""
@@ -40,7 +42,7 @@ async def _read(request: Request) -> list[tuple[str, str]]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BYTES:
-            raise HTTPException(413, "This form is too large.")
+            raise HTTPException(413, Say("This form is too large."))
 
     async def replay() -> dict[str, object]:
         return {"type": "http.request", "body": bytes(body), "more_body": False}
@@ -51,10 +53,5 @@ async def _read(request: Request) -> list[tuple[str, str]]:
     except HTTPException:
         raise
     except Exception as error:
-        raise HTTPException(400, "This form could not be read.") from error
+        raise HTTPException(400, Say("This form could not be read.")) from error
     return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-
-
-def sentence(reason: str) -> str:
-    """The reason of an error as people read it on a page."""
-    return reason[:1].upper() + reason[1:] + ("" if reason.endswith((".", "!", "?")) else ".")

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from feed_publisher.adapters.mailbox import StoredMail
 from feed_publisher.domain.errors import NotFoundError
-from feed_publisher.web.pages import MAIL_POLICY, Pages
+from feed_publisher.web.pages import MAIL_POLICY, NOTHING_HERE, Pages
 
 PER_PAGE = 50
 
@@ -40,7 +40,9 @@ class MailboxPages:
         base = f"{self._pages.base}/mailbox"
         mails = [{**asdict(mail), "url": f"{base}/{mail.id}"} for mail in found[:PER_PAGE]]
         older = f"{base}?after={offset + PER_PAGE}" if len(found) > PER_PAGE else ""
-        return self._pages.page(request, "mailbox", mails=mails, older_url=older)
+        return self._pages.page(
+            request, "mailbox", language=self._pages.operator_language, mails=mails, older_url=older
+        )
 
     async def mail(self, request: Request) -> Response:
         found = await self._find(request)
@@ -57,7 +59,7 @@ class MailboxPages:
             "html_url": f"{base}/html" if found.html else "",
             "raw_url": f"{base}/raw",
         }
-        return self._pages.page(request, "mail", mail=shown)
+        return self._pages.page(request, "mail", language=self._pages.operator_language, mail=shown)
 
     async def html(self, request: Request) -> Response:
         found = await self._find(request)
@@ -78,7 +80,8 @@ class MailboxPages:
         try:
             return await run_in_threadpool(self._mailbox.read, request.path_params["id"])
         except NotFoundError:
-            return self._pages.error(request, 404, "No such mail", "It may have been removed from the mailbox.")
+            message = "It may have been removed from the mailbox."
+            return self._pages.error(request, 404, "No such mail", message, self._pages.operator_language)
 
     def _hidden(self, request: Request) -> Response:
-        return self._pages.error(request, 404, "Nothing here", "There is no page at this address.")
+        return self._pages.error(request, 404, *NOTHING_HERE)

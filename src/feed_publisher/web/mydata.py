@@ -12,9 +12,18 @@ from starlette.routing import Route
 
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError
+from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.language import Say
 from feed_publisher.ports.people import Moved
-from feed_publisher.web.forms import Fields, read_fields, sentence
+from feed_publisher.web.forms import Fields, read_fields
 from feed_publisher.web.pages import PRIVATE, SECURITY, Pages
+from feed_publisher.web.phrases import RHYTHMS
+
+STATES = {
+    SubscriptionState.ACTIVE: Say("active"),
+    SubscriptionState.PENDING: Say("not confirmed yet"),
+    SubscriptionState.UNSUBSCRIBED: Say("unsubscribed"),
+}
 
 
 class DataPages:
@@ -30,6 +39,9 @@ class DataPages:
             Route("/data/{token}/export.json", self.export),
             Route("/move/{token}", self.move, methods=["GET", "POST"]),
         ]
+
+    def _language(self, own: str | None) -> str:
+        return self._pages.language_of("", own)
 
     async def data(self, request: Request) -> Response:
         fields = await read_fields(request) if request.method == "POST" else None
@@ -48,14 +60,17 @@ class DataPages:
                 self._app.preferences.ask_move(token, new, now)
                 asked = new.typed
             except InputError as refused:
-                error = sentence(refused.reason)
+                error = refused.reason
         address = f"{self._pages.base}/data/{token}"
         return self._pages.page(
             request,
             "data",
             422 if error else 200,
             PRIVATE,
+            self._language(found["language"]),
             data=found,
+            states=STATES,
+            rhythms=RHYTHMS,
             titles={digest.slug: digest.title for digest in self._app.settings.digests},
             erased=erased,
             asked=asked,
@@ -86,5 +101,5 @@ class DataPages:
         return JSONResponse(found, headers={**SECURITY, **headers})
 
     def _too_late(self, request: Request) -> Response:
-        message = "It works for one hour. Ask for a new one on the page of your newsletters."
-        return self._pages.error(request, 404, "This link no longer works", message)
+        message = Say("It works for one hour. Ask for a new one on the page of your newsletters.")
+        return self._pages.error(request, 404, Say("This link no longer works"), message)

@@ -7,8 +7,10 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from babel.core import Locale, UnknownLocaleError
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -18,10 +20,9 @@ from feed_publisher.app import App
 from feed_publisher.compose.digest import authors_text, enumerated
 from feed_publisher.compose.html import render
 from feed_publisher.config.models import Digest
-from feed_publisher.domain.cadence import Cadence
-from feed_publisher.domain.language import direction
+from feed_publisher.domain.language import Say, direction, primary_language, spoken
 from feed_publisher.domain.model import AuthorRef, Entry
-from feed_publisher.domain.rhythm import cron_words
+from feed_publisher.web.phrases import schedule
 
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' https: http: data:; form-action 'self'; "
@@ -46,17 +47,10 @@ MAIL_POLICY = {
 LISTED = 30
 """Articles on a page that lists the newest."""
 
+NOTHING_HERE = Say("Nothing here"), Say("There is no page at this address.")
+
 Authors = Mapping[str, AuthorRef]
 """By name as written."""
-
-LABELS = {
-    Cadence.INSTANT: "As it happens",
-    Cadence.DAILY: "Every day",
-    Cadence.WEEKDAYS: "From Monday to Friday",
-    Cadence.WEEKLY: "Every week, on {day}",
-    Cadence.MONTHLY: "Every month, on the first {day}",
-    Cadence.CRON: "{cron}",
-}
 
 
 class Pages:
@@ -90,12 +84,15 @@ class Pages:
         name: str,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        language: str = "",
         **context: object,
     ) -> Response:
-        """One page; ``headers`` are added to the security headers."""
+        """One page; ``headers`` are added to the security headers. ``language`` when it is not that of the site."""
+        language = language or self.language
         shared: dict[str, object] = {
             "site": wiring.site_view(self.app.settings),
-            "direction": direction(self.app.settings.site.language),
+            "language": language,
+            "direction": direction(language),
             "stylesheet_url": f"{self.base}/static/site.css?v={self._version}",
             "script_url": f"{self.base}/static/site.js?v={self._version}",
             "icon_url": f"{self.base}/static/icon.svg",
@@ -108,17 +105,41 @@ class Pages:
         html = render(self.app.templates, f"web/{name}.html", **{**shared, **context})
         return HTMLResponse(html, status, headers={**SECURITY, **(headers or {})})
 
-    def error(self, request: Request, status: int, title: str, message: str) -> Response:
-        home = f"{self.base}/"
+    def error(self, request: Request, status: int, title: str, message: str, language: str = "") -> Response:
         return self.page(
             request,
             "error",
             status,
+            language=language,
             title=title,
             message=message,
-            action_url=home,
-            action_text="To the latest articles",
+            action_url=f"{self.base}/",
+            action_text=Say("To the latest articles"),
         )
+
+    # --- languages
+
+    @property
+    def language(self) -> str:
+        """That of the site, and of all pages that are the same for everybody."""
+        return self.app.settings.site.language
+
+    @property
+    def operator_language(self) -> str:
+        """That of pages which only the operator sees: they are in English so far."""
+        return self.language if primary_language(self.language) == "en" else "en"
+
+    def language_of(self, digest: str, wanted: str | None) -> str:
+        """A reader's own, else that of the digest."""
+        known = next((each for each in self.app.settings.digests if each.slug == digest), None)
+        usual = (known.language if known else None) or self.language
+        return spoken(wanted, self.app.catalogs.languages, usual)
+
+    def offered(self, now: str) -> list[dict[str, str]]:
+        """The languages readers may choose from, each by its own name; ``now``: the one they have. At least that."""
+        others = self.app.settings.site.languages
+        codes = dict.fromkeys((self.language, *others, now) if others else (now,))
+        return [{"code": each, "name": _name(each), "dir": direction(each)} for each in codes]
 
     def is_local(self, request: Request) -> bool:
         """A person at this machine, looking at a site that is only there.
@@ -139,11 +160,11 @@ class Pages:
     def topics(self) -> list[dict[str, str]]:
         return [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in self.app.topics.all()]
 
-    def digests(self, topic: str | None = None) -> list[dict[str, str]]:
+    def digests(self, topic: str | None = None) -> list[dict[str, Any]]:
         wanted = [d for d in self.app.settings.digests if topic is None or not d.topics or topic in d.topics]
         return [self.digest(digest) for digest in wanted]
 
-    def digest(self, digest: Digest) -> dict[str, str]:
+    def digest(self, digest: Digest) -> dict[str, Any]:
         return {
             "title": digest.title,
             "url": f"{self.base}/digests/{digest.slug}",
@@ -196,6 +217,16 @@ class Pages:
         return Markup('<a href="{}/authors/{}"><bdi>{}</bdi></a>').format(self.base, author.slug, name)
 
 
+def _name(tag: str) -> str:
+    """ "Deutsch" for de, "العربية" for ar."""
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return tag
+    name = locale.get_display_name(locale) or tag
+    return name[:1].upper() + name[1:]
+
+
 def _shows(entry: Entry) -> bool:
     """Whether the picture stands in the text of the article already."""
     return entry.image is not None and f'src="{escape(entry.image.url)}"' in entry.content_html
@@ -221,44 +252,6 @@ def _is_loopback(name: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def schedule(digest: Digest) -> str:
-    """When a digest comes, as part of a sentence: "every Monday at 07:00, or daily"."""
-    hour = digest.hour.strftime("%H:%M")
-    phrases = {
-        Cadence.INSTANT: "as soon as there is a new article",
-        Cadence.CRON: _decapitalised(cron_words(digest.cron)) if digest.cron else "",
-        Cadence.WEEKLY: f"every {digest.day.capitalize()} at {hour}",
-        Cadence.DAILY: f"every day at {hour}",
-        Cadence.WEEKDAYS: f"from Monday to Friday at {hour}",
-        Cadence.MONTHLY: f"on the first {digest.day.capitalize()} of the month at {hour}",
-    }
-    first, *others = digest.cadences
-    return ", or ".join([phrases[first], *(_short(cadence, phrases) for cadence in others)])
-
-
-def _short(cadence: Cadence, phrases: Mapping[Cadence, str]) -> str:
-    return phrases[cadence] if cadence in (Cadence.INSTANT, Cadence.CRON) else cadence.value
-
-
-def _decapitalised(words: str) -> str:
-    return words[:1].lower() + words[1:]
-
-
-def cadence_choices(digest: Digest, chosen: str | None) -> list[dict[str, object]]:
-    """The radio buttons of the subscribe form."""
-    selected = chosen if chosen in digest.cadences else digest.cadences[0].value
-    return [
-        {
-            "value": cadence.value,
-            "label": LABELS[cadence].format(
-                day=digest.day.capitalize(), cron=cron_words(digest.cron) if digest.cron else ""
-            ),
-            "checked": cadence.value == selected,
-        }
-        for cadence in digest.cadences
-    ]
 
 
 def _accent(accent: str) -> str:

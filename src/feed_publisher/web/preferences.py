@@ -13,32 +13,40 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from feed_publisher.app import AS_IT_HAPPENS
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.language import Say
 from feed_publisher.domain.model import TopicRef
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.preferences import FOR_EVER, Preferences
-from feed_publisher.web.forms import Fields, read_fields, sentence
-from feed_publisher.web.pages import PRIVATE, Pages, cadence_choices
+from feed_publisher.web.forms import Fields, read_fields
+from feed_publisher.web.pages import PRIVATE, Pages
+from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices
 
-PAUSES = {"7": "a week", "14": "two weeks", "28": "four weeks", "91": "three months", "": "until I end it"}
+PAUSES = {
+    "7": Say("a week"),
+    "14": Say("two weeks"),
+    "28": Say("four weeks"),
+    "91": Say("three months"),
+    "": Say("until I end it"),
+}
 """Days, and how people say it."""
 
 SHORT_PAUSE = 28
 """Days, on the page to unsubscribe."""
 
 DONE = {
-    "saved": "Saved. It counts from the next issue on.",
-    "paused": "Paused. Nothing comes until then.",
-    "resumed": "It comes again.",
-    "left": "You are unsubscribed from it.",
-    "joined": "It comes to you from now on.",
-    "asked": "We have mailed you a link. It works for an hour.",
+    "saved": Say("Saved. It counts from the next issue on."),
+    "paused": Say("Paused. Nothing comes until then."),
+    "resumed": Say("It comes again."),
+    "left": Say("You are unsubscribed from it."),
+    "joined": Say("It comes to you from now on."),
+    "asked": Say("We have mailed you a link. It works for an hour."),
+    "language": Say("Changed. Your mails are in this language from the next issue on."),
 }
 
 
@@ -84,11 +92,12 @@ class PreferencePages:
         now, action = self._app.clock(), fields.get("action")
         if action == "join":
             if not self._service.join(person[0], slug, now):
-                raise InputError("this address is on the list of those we never mail; please write to us", "digest")
+                reason = Say("this address is on the list of those we never mail; please write to us")
+                raise InputError(reason, "digest")
             return "joined"
         view = _of(person, slug)
         if view is None:
-            raise InputError("you do not get this newsletter (any more)", "digest")
+            raise InputError(Say("you do not get this newsletter (any more)"), "digest")
         match action:
             case "data":
                 self._service.ask_data(view, now)
@@ -97,6 +106,9 @@ class PreferencePages:
                 days = fields.get("days")
                 self._service.pause(view, int(days) if days in PAUSES and days else None, _fresh(fields), now)
                 return "paused"
+            case "language":
+                self._speak(view, fields.get("language"), now)
+                return "language"
             case "resume":
                 self._service.resume(view, _fresh(fields), now)
                 return "resumed"
@@ -106,17 +118,27 @@ class PreferencePages:
         self._service.change(view, _wanted(fields, view), self._slugs(view.digest), now)
         return "saved"
 
+    def _speak(self, view: SubscriberView, language: str, now: datetime) -> None:
+        """Raises InputError for a language that is not offered."""
+        offered = [each["code"] for each in self._pages.offered(self._pages.language_of("", view.language))]
+        if language not in offered:
+            raise InputError(Say("choose one of these languages"), "language")
+        self._service.speak(view, language, now)
+
     def _page(
         self, request: Request, person: list[SubscriberView], slug: str = "", error: InputError | None = None
     ) -> Response:
         active = [view for view in person if view.state == SubscriptionState.ACTIVE]
         got = {view.digest for view in active}
         done = request.query_params.get("done", "") if request.method == "GET" else ""
+        language = self._pages.language_of("", person[0].language)
         return self._pages.page(
             request,
             "preferences",
             422 if error else 200,
             PRIVATE,
+            language,
+            languages=self._pages.offered(language),
             address_hint=_hint(person[0].address),  # mails are forwarded, and addresses change
             suppressed=person[0].suppressed,
             cards=[self._card(view) for view in active],
@@ -130,7 +152,7 @@ class PreferencePages:
             form_url=self._address(request),
             done=DONE.get(done, ""),
             changed=request.query_params.get("digest", "") if request.method == "GET" else slug,
-            error=sentence(error.reason) if error else "",
+            error=error.reason if error else "",
             field=error.where if error else "",
         )
 
@@ -140,7 +162,7 @@ class PreferencePages:
             "slug": view.digest,
             "title": digest.title if digest else view.digest,
             "offered": digest is not None,
-            "next": self._next(view),
+            **self._next(view),
             "paused_until": view.paused_until if view.paused_until and view.paused_until < FOR_EVER else None,
             "paused": view.paused_until is not None and view.paused_until > self._app.clock(),
         }
@@ -162,15 +184,15 @@ class PreferencePages:
             "usual_zone": digest.zone or self._app.settings.site.timezone,
         }
 
-    def _next(self, view: SubscriberView) -> str:
-        """When the next issue is due for this reader, for people."""
+    def _next(self, view: SubscriberView) -> dict[str, Any]:
+        """When the next issue is due for this reader, by their own clock."""
         found = self._service.next_issue(view, self._app.clock())
         if found is None:
             now = self._app.clock()
             comes = view.cadence == Cadence.INSTANT and (view.paused_until or now) <= now
-            return AS_IT_HAPPENS if comes else ""
+            return {"next": AS_IT_HAPPENS if comes else "", "next_zone": ""}
         due, clock = found
-        return f"{due.astimezone(ZoneInfo(clock.zone)):%A, %d %B %Y at %H:%M} ({clock.zone})"
+        return {"next": due.astimezone(ZoneInfo(clock.zone)), "next_zone": clock.zone}
 
     # --- one digest less, or less of it
 
@@ -190,7 +212,7 @@ class PreferencePages:
             try:
                 done = self._reduce(view, fields, now)
             except InputError as refused:
-                error = sentence(refused.reason)
+                error = refused.reason
         view = self._service.person(token, Purpose.UNSUBSCRIBE)[0]
         return self._leaving(request, view, done, error)
 
@@ -202,18 +224,18 @@ class PreferencePages:
         wanted = Wanted(cadence=view.cadence, topics=topics, zone=view.zone, at=view.at)
         match fields.get("action"):
             case "pause" if view.paused_until is not None and view.paused_until > now:
-                return "It is paused already."
+                return Say("It is paused already.")
             case "pause":
                 self._service.pause(view, SHORT_PAUSE, False, now)
-                return f"Nothing comes for {PAUSES[str(SHORT_PAUSE)]}; then you get what you missed, in one issue."
+                return Say("Nothing comes for four weeks; then you get what you missed, in one issue.")
             case "less":
                 rarer = Wanted(cadence=fields.get("cadence"), topics=topics, zone=view.zone, at=view.at)
                 self._service.reduce(view, rarer, self._slugs(view.digest), now)
-                return "It comes less often from now on."
+                return Say("It comes less often from now on.")
             case "topics":
                 fewer = Wanted(cadence=wanted.cadence, topics=fields.all("topic"), zone=view.zone, at=view.at)
                 self._service.reduce(view, fewer, self._slugs(view.digest), now)
-                return "From now on you get only these topics."
+                return Say("From now on you get only these topics.")
         return ""
 
     def _leaving(self, request: Request, view: SubscriberView, done: str, error: str) -> Response:
@@ -227,6 +249,7 @@ class PreferencePages:
             "unsubscribe",
             422 if error else 200,
             PRIVATE,
+            self._pages.language_of(view.digest, view.language),
             digest=shown,
             done=view.state == SubscriptionState.UNSUBSCRIBED,
             instead=done,
@@ -244,8 +267,8 @@ class PreferencePages:
         return f"{self._pages.base}/preferences/{request.path_params['token']}"
 
     def _incomplete(self, request: Request) -> Response:
-        message = "Please open the whole link from the mail, or copy it again."
-        return self._pages.error(request, 404, "This link is incomplete", message)
+        message = Say("Please open the whole link from the mail, or copy it again.")
+        return self._pages.error(request, 404, Say("This link is incomplete"), message)
 
     def _digest(self, slug: str) -> Digest | None:
         try:

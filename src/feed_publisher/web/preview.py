@@ -12,16 +12,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from feed_publisher.app import App
 from feed_publisher.compose.seen import in_scheme, seen
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import instant
 from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, TemplateError
 from feed_publisher.domain.why import EntryWhy
 from feed_publisher.services.horizon import Asked
 from feed_publisher.services.proof import Proof
-from feed_publisher.web.forms import sentence
-from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages, cadence_choices, schedule
+from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages
+from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices, schedule
 from feed_publisher.web.proofview import (
     difference_view,
     entry_view,
@@ -74,7 +76,7 @@ class PreviewPages:
 
     def _all(self, request: Request) -> Response:
         digests = [self._line(digest) for digest in self._app.settings.digests]
-        return self._pages.page(request, "digests", 200, PRIVATE, digests=digests)
+        return self._pages.page(request, "digests", 200, PRIVATE, self._pages.operator_language, digests=digests)
 
     async def preview(self, request: Request) -> Response:
         if not self._pages.is_local(request):
@@ -90,7 +92,9 @@ class PreviewPages:
         except TemplateError as wrong:
             return self._broken(request, wrong)
         shown = self._shown(found, proof, request.query_params, error)
-        return self._pages.page(request, "preview", 422 if error else 200, PRIVATE, **shown)
+        return self._pages.page(
+            request, "preview", 422 if error else 200, PRIVATE, self._pages.operator_language, **shown
+        )
 
     async def mail(self, request: Request) -> Response:
         """The HTML alone, for the frame; ``scheme`` is light or dark."""
@@ -117,7 +121,7 @@ class PreviewPages:
         try:
             mail = await run_in_threadpool(self._mail, found, request.query_params)
         except (InputError, NotFoundError) as wrong:
-            return self._pages.error(request, 422, "This cannot be shown", sentence(str(wrong)))
+            return self._pages.error(request, 422, "This cannot be shown", str(wrong))
         except TemplateError as wrong:
             return self._broken(request, wrong)
         if mail is None:
@@ -153,7 +157,7 @@ class PreviewPages:
             return self._proof(digest, query), ""
         except (InputError, NotFoundError) as wrong:
             said = wrong.reason if isinstance(wrong, InputError) else str(wrong)
-            return self._proof(digest, QueryParams()), sentence(said)
+            return self._proof(digest, QueryParams()), said
 
     def _mail(self, digest: Digest, query: QueryParams) -> bytes | None:
         mail = self._app.proofs().mail(self._asked(digest, query), self._app.clock())
@@ -172,7 +176,7 @@ class PreviewPages:
             "due": [
                 {
                     "label": choice["label"],
-                    "when": app.next_issue_text(digest.slug, cadence),
+                    "when": _when(app, digest, cadence),
                     "url": f"{base}?{urlencode({'cadence': cadence.value})}",
                 }
                 for cadence, choice in zip(digest.cadences, cadence_choices(digest, None), strict=True)
@@ -223,10 +227,15 @@ class PreviewPages:
 
     def _broken(self, request: Request, wrong: TemplateError) -> Response:
         """The one page that tells: whoever works on a template looks at it here."""
-        return self._pages.error(request, 422, "The template has a mistake", sentence(str(wrong)))
+        return self._pages.error(request, 422, "The template has a mistake", str(wrong))
 
     def _hidden(self, request: Request) -> Response:
         return self._pages.error(request, 404, "Nothing here", "There is no page at this address.")
 
     def _unknown(self, request: Request) -> Response:
         return self._pages.error(request, 404, "No such newsletter", "publisher.toml has none of this name.")
+
+
+def _when(app: App, digest: Digest, cadence: Cadence) -> object:
+    due = app.next_issue(digest.slug, cadence)
+    return f"{due:%A, %d %B %Y at %H:%M}" if due else AS_IT_HAPPENS

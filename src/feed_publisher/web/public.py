@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from html import escape
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,17 +18,26 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError, StorageError
 from feed_publisher.domain.issue import SubscriptionState
+from feed_publisher.domain.language import Say
 from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.ports.people import SubscriberView
 from feed_publisher.ports.pickup import Page
 from feed_publisher.web.follow import follow_view, topic_feed
-from feed_publisher.web.forms import read_form, sentence
+from feed_publisher.web.forms import read_form
 from feed_publisher.web.limits import ASKED_BURST, ASKED_EVERY, Limits, network_of
-from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages, cadence_choices
+from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages
+from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices
 
 log = logging.getLogger("feed_publisher.web")
 
 _KEY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+WITHDRAWN = Say("This article was withdrawn"), Say("It is no longer published.")
+NO_ARTICLE = Say("No such article"), Say("Check the address, or look at the latest articles.")
+NO_NEWSLETTER = Say("No such newsletter"), Say("It may have ended, or never existed.")
+SPENT = (
+    Say("This link no longer works"),
+    Say("It may be used already, older than 72 hours, or incomplete. Subscribe once more to get a new one."),
+)
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 """Of files whose address changes with what is in them."""
 
@@ -96,10 +104,9 @@ class Public:
         key = request.path_params["key"]
         entry = self._known_entry(key) if _KEY.fullmatch(key) else None
         if entry is not None and entry.state is EntryState.WITHDRAWN:
-            return self._pages.error(request, 410, "This article was withdrawn", "It is no longer published.")
+            return self._pages.error(request, 410, *WITHDRAWN)
         if entry is None or entry.state is not EntryState.PUBLIC:
-            message = "Check the address, or look at the latest articles."
-            return self._pages.error(request, 404, "No such article", message)
+            return self._pages.error(request, 404, *NO_ARTICLE)
         return self.entry_page(request, entry)
 
     def entry_page(self, request: Request, entry: Entry) -> Response:
@@ -132,63 +139,67 @@ class Public:
         try:
             digest = self._app.settings.digest(request.path_params["slug"])
         except ConfigError:
-            return self._pages.error(request, 404, "No such newsletter", "It may have ended, or never existed.")
+            return self._pages.error(request, 404, *NO_NEWSLETTER)
         if request.method != "POST":
-            return self._subscribe_page(request, digest)
+            language = self._language(digest, request.query_params.get("language", ""))
+            return self._subscribe_page(request, digest, language)
         form = await read_form(request)
+        language = self._language(digest, form.get("language", ""))
         if form.get("website"):
             # Only programs fill the field that people do not see; they get the same answer and nothing else.
-            return self._subscribe_page(request, digest, address=form.get("email", "")[:254], sent=True)
+            return self._subscribe_page(request, digest, language, address=form.get("email", "")[:254], sent=True)
         try:
             address = parse_address(form.get("email", ""))
         except InputError as error:
             return self._subscribe_page(
                 request,
                 digest,
-                error=sentence(error.reason),
+                language,
+                error=error.reason,
                 address=form.get("email", "")[:254],
                 cadence=form.get("cadence"),
             )
         network = network_of(request.client.host) if request.client else ""
         if network and (seconds := self._asked.wait(network, "sign-up")):
-            message = "From your network many people have just subscribed. Please try again in a few minutes."
-            refused = self._pages.error(request, 429, "Please try again later", message)
+            message = Say("From your network many people have just subscribed. Please try again in a few minutes.")
+            refused = self._pages.error(request, 429, Say("Please try again later"), message, language)
             refused.headers["Retry-After"] = str(seconds)
             return refused
         cadence = next((c.value for c in digest.cadences if c.value == form.get("cadence")), None)
-        await run_in_threadpool(self._app.subscribe.ask, digest.slug, address, cadence, self._app.clock())
-        return self._subscribe_page(request, digest, address=address.typed, sent=True)
+        wanted = language if form.get("language") == language else None
+        await run_in_threadpool(self._app.subscribe.ask, digest.slug, address, cadence, self._app.clock(), wanted)
+        return self._subscribe_page(request, digest, language, address=address.typed, sent=True)
+
+    def _language(self, digest: Digest, wanted: str) -> str:
+        """The wanted one when it is offered, else that of the digest."""
+        usual = self._pages.language_of(digest.slug, None)
+        return wanted if wanted in [each["code"] for each in self._pages.offered(usual)] else usual
 
     def _subscribe_page(
         self,
         request: Request,
         digest: Digest,
+        language: str,
         error: str = "",
         address: str = "",
         cadence: str | None = None,
         sent: bool = False,
     ) -> Response:
+        shown = self._pages.digest(digest)
+        offered = self._pages.offered(self._pages.language_of(digest.slug, None))
         return self._pages.page(
             request,
             "subscribe",
             422 if error else 200,
             PRIVATE if request.method == "POST" else None,
-            digest=self._pages.digest(digest),
-            embed=self._embed(digest) if self._pages.is_local(request) else "",
+            language,
+            digest=shown,
+            languages=[each | {"url": f"{shown['url']}?language={each['code']}"} for each in offered],
+            embed_url=f"{self._pages.absolute}/digests/{digest.slug}" if self._pages.is_local(request) else "",
             cadences=cadence_choices(digest, cadence),
             error=error,
             address=address,
             sent=sent,
-        )
-
-    def _embed(self, digest: Digest) -> str:
-        """A form for pages of other sites: it needs neither cookie nor script."""
-        address, title = f"{self._pages.absolute}/digests/{digest.slug}", escape(digest.title)
-        return (
-            f'<form method="post" action="{address}">\n'
-            '  <label>Your mail address <input type="email" name="email" required></label>\n'
-            f"  <button>Subscribe to {title}</button>\n"
-            "</form>"
         )
 
     async def confirm(self, request: Request) -> Response:
@@ -199,17 +210,12 @@ class Public:
         else:
             found = await run_in_threadpool(service.pending, token)
         if found is None or found.state == SubscriptionState.UNSUBSCRIBED:
-            return self._pages.error(
-                request,
-                404,
-                "This link no longer works",
-                "It may be used already, older than 72 hours, or incomplete. Subscribe once more to get a new one.",
-            )
+            return self._pages.error(request, 404, *SPENT)
         done = found.state == SubscriptionState.ACTIVE
         mine = self._app.subscribe.preferences_url(found.subscription) if done else ""
-        return self._person_page(
-            request, "confirm", found, done, next_issue=self._next_issue(found), preferences_url=mine
-        )
+        cadence = Cadence(found.cadence)
+        due = AS_IT_HAPPENS if cadence is Cadence.INSTANT else self._app.next_issue(found.digest, cadence)
+        return self._person_page(request, "confirm", found, done, next_issue=due, preferences_url=mine)
 
     def _person_page(
         self, request: Request, name: str, person: SubscriberView, done: bool, **context: object
@@ -218,10 +224,8 @@ class Public:
             digest = self._pages.digest(self._app.settings.digest(person.digest))
         except ConfigError:  # the digest has been taken out of the configuration; leaving must still work
             digest = {"title": person.digest, "url": f"{self._pages.base}/", "schedule": ""}
-        return self._pages.page(request, name, 200, PRIVATE, digest=digest, done=done, **context)
-
-    def _next_issue(self, person: SubscriberView) -> str:
-        return self._app.next_issue_text(person.digest, Cadence(person.cadence))
+        language = self._pages.language_of(person.digest, person.language)
+        return self._pages.page(request, name, 200, PRIVATE, language, digest=digest, done=done, **context)
 
     # --- the rest
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError
+from feed_publisher.domain.language import Say
 from feed_publisher.web.api import router
 from feed_publisher.web.archive import ArchivePages
 from feed_publisher.web.directory import Directory
@@ -24,7 +25,7 @@ from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.limits import Limits
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.mydata import DataPages
-from feed_publisher.web.pages import SECURITY, Pages
+from feed_publisher.web.pages import NOTHING_HERE, SECURITY, Pages
 from feed_publisher.web.preferences import PreferencePages
 from feed_publisher.web.preview import PreviewPages
 from feed_publisher.web.public import Public
@@ -33,7 +34,8 @@ from feed_publisher.web.sources import SourcePages
 
 log = logging.getLogger("feed_publisher.web")
 
-OUT_OF_ORDER = "Something here is out of order for the moment. Please try again in a few minutes."
+OUT_OF_ORDER = Say("Something here is out of order for the moment. Please try again in a few minutes.")
+CANNOT = Say("This cannot be done here"), Say("Please go back and try another way.")
 
 
 def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = None) -> Asgi:
@@ -66,12 +68,12 @@ def _http_error(pages: Pages):  # type: ignore[no-untyped-def]
         if _is_api(request):
             return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
         if error.status_code == 404:
-            return pages.error(request, 404, "Nothing here", "There is no page at this address.")
+            return pages.error(request, 404, *NOTHING_HERE)
         if error.status_code == 405:
-            response = pages.error(request, 405, "This cannot be done here", "Please go back and try another way.")
+            response = pages.error(request, 405, *CANNOT)
             response.headers.update(error.headers or {})
             return response
-        return pages.error(request, error.status_code, "This did not work", str(error.detail))
+        return pages.error(request, error.status_code, Say("This did not work"), error.detail)
 
     return answer
 
@@ -99,7 +101,7 @@ def _out_of_order(pages: Pages, request: Request, status: int) -> Response:
     if _is_api(request):
         return JSONResponse({"detail": OUT_OF_ORDER}, status)
     try:
-        return pages.error(request, status, "Please try again later", OUT_OF_ORDER)
+        return pages.error(request, status, Say("Please try again later"), OUT_OF_ORDER)
     except FeedPublisherError as error:  # a template that all pages need
         log.error("%s", error)
         return PlainTextResponse(OUT_OF_ORDER + "\n", status, headers=SECURITY)

@@ -19,7 +19,7 @@ from feed_publisher.ports.pickup import Page
 from feed_publisher.services.sources import KINDS, Health, SourceStatus, health
 from feed_publisher.services.words import span
 from feed_publisher.web.charts import chart
-from feed_publisher.web.pages import PRIVATE, Pages
+from feed_publisher.web.pages import NOTHING_HERE, PRIVATE, Pages
 
 SHOWN = 10
 """Articles of each sort on the page of a source."""
@@ -62,7 +62,9 @@ class SourcePages:
         unread = [self._unread(each) for each in self._configured().values() if each.slug not in _slugs(known)]
         views = [self._view(each) for each in self._health([*known, *unread])]
         views.sort(key=lambda view: (view["status"] is not SourceStatus.FAILING, view["slug"]))
-        return self._pages.page(request, "sources", 200, PRIVATE, sources=views, by_hand=len(by_hand))
+        return self._pages.page(
+            request, "sources", 200, PRIVATE, self._pages.operator_language, sources=views, by_hand=len(by_hand)
+        )
 
     async def source(self, request: Request) -> Response:
         if not self._pages.is_local(request):
@@ -73,7 +75,9 @@ class SourcePages:
         slug = request.path_params["slug"]
         record = self._find(slug) if _SLUG.fullmatch(slug) else None
         if record is None:
-            return self._pages.error(request, 404, "No such source", "The list of sources has them all.")
+            return self._pages.error(
+                request, 404, "No such source", "The list of sources has them all.", self._pages.operator_language
+            )
         (found,) = self._health([record])
         entries = self._entries(slug)
         more = {
@@ -82,7 +86,9 @@ class SourcePages:
             "ping_url": self._app.intake.hook_url("ping", slug) if found.status is not SourceStatus.REMOVED else "",
             "api_url": f"{self._pages.absolute}/api/v1/entries",
         }
-        return self._pages.page(request, "source", 200, PRIVATE, source=self._view(found), **more)
+        return self._pages.page(
+            request, "source", 200, PRIVATE, self._pages.operator_language, source=self._view(found), **more
+        )
 
     # --- what is known
 
@@ -126,7 +132,7 @@ class SourcePages:
             "every": self._every(configured) if configured and kind.is_fetched else "",
             "topics": configured.topics if configured else (),
             "new": found.new,
-            "chart": chart(found.weeks, site.timezone, site.language),
+            "chart": chart(found.weeks, site.timezone, self._pages.operator_language),
             "hub_told": bool(record.hub_until and record.hub_until > now),
         }
 
@@ -153,7 +159,7 @@ class SourcePages:
         }
 
     def _hidden(self, request: Request) -> Response:
-        return self._pages.error(request, 404, "Nothing here", "There is no page at this address.")
+        return self._pages.error(request, 404, *NOTHING_HERE)
 
 
 def _slugs(records: list[SourceRecord]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -71,6 +72,10 @@ class SqlPeopleStore:
             row = _find(connection, person)
             if row is not None and row.letter in ("data", "move"):
                 return  # something that the reader has asked for waits there
+            if _is_reader(connection, person.address_key):
+                person = replace(person, language=None)  # a stranger may have typed it
+            elif row is not None:
+                _subscriber(connection, person, now)
             if row is None:
                 join_one(connection, person, cadence, now)
                 row = _find(connection, person)
@@ -153,6 +158,13 @@ class SqlPeopleStore:
         )
         with self._database.read() as connection:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
+
+
+def _is_reader(connection: Connection, key: str) -> bool:
+    """Whether the owner of the address has confirmed that of anything."""
+    active = and_(subscriber.c.address_key == key, subscription.c.state == SubscriptionState.ACTIVE)
+    query = select(subscription.c.id).join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
+    return connection.execute(query.where(active).limit(1)).first() is not None
 
 
 def may_be_written_to(connection: Connection, key: str, now: datetime) -> bool:

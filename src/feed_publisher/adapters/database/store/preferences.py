@@ -112,6 +112,16 @@ class SqlPreferenceStore:
                 _resume(connection, row, current_sequence(connection) if fresh else None, now)
             return True
 
+    def speak(self, number: int, language: str, now: datetime) -> bool:
+        with self._database.write() as connection:
+            row = _locked(connection, number)
+            if row is None:
+                return False
+            other = and_(subscriber.c.id == row.subscriber_id, subscriber.c.language.is_distinct_from(language))
+            if connection.execute(update(subscriber).where(other).values(language=language)).rowcount:
+                note(connection, number, "changed", f"language {language}", now)
+            return True
+
     def end_pauses(self, now: datetime) -> int:
         over = and_(subscription.c.paused_until <= now, subscription.c.state == SubscriptionState.ACTIVE)
         with self._database.read() as connection:
