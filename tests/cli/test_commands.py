@@ -407,9 +407,7 @@ def test_send_and_issues(full: Cli, tmp_path: Path) -> None:
     assert {name: shown[name] for name in sent} == sent
     assert [article["left_out"] for article in shown["articles"]] == [False] * 12
     assert shown["history"] == []
-    code, _, err = full.run("issues", "edit", "1", "--subject", "Too late")
-    assert code == 1
-    assert "it is finished" in err
+    assert "it is finished" in full.fails("issues", "edit", 1, "--subject", "Too late")
     assert sent["web"] == "http://127.0.0.1:8000/issues/weekly/rehearsal-1"
     assert sent["web"] in full.ok("issues", "show", 1).out
     nothing = full.json("send", "weekly", "--yes")
