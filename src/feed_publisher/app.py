@@ -24,6 +24,7 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.store.archive import SqlArchiveStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
+from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feed_use import SqlFeedUseStore
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.mailbox import BuiltinMailbox
     from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
+    from feed_publisher.services.deciding import Deciding
     from feed_publisher.services.edition import DigestRules, Editions
     from feed_publisher.services.horizon import Asked
     from feed_publisher.services.hub_ping import HubPings
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.preview import Plan, Preview
     from feed_publisher.services.proof import Proofs
     from feed_publisher.services.publish import Publisher, PublishReport
+    from feed_publisher.services.questions import Questions
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.subscribe import ImportReport, Subscribe
@@ -107,6 +110,7 @@ class App:
         self.feeds = SqlFeedStore(self.database)
         self.feed_use = SqlFeedUseStore(self.database)
         self.issues = SqlIssueStore(self.database)
+        self.decisions = SqlDecisionStore(self.database)
         self.archive = SqlArchiveStore(self.database)
         self.ledger = SqlLedger(self.database)
         self.people = SqlPeopleStore(self.database)
@@ -346,7 +350,8 @@ class App:
 
         editions, owner, zone = self.editions(), self.owner.name, self.settings.site.timezone
         skipping = Skipping(self.issues, self.desk, owner, self.rehearsal, zone)
-        preparing = Preparing(self.issues, editions, skipping, self.stopping.is_set)
+        operators, stopping = self.settings.mail.operators, self.stopping.is_set
+        preparing = Preparing(self.issues, self.decisions, editions, skipping, stopping, operators)
         return Issues(self.issues, editions, self.previewing(editions), preparing, skipping, owner, self.rehearsal)
 
     def open_issues(self) -> list[Issue]:
@@ -364,7 +369,23 @@ class App:
         opened = issues.resume_preparing(rules, alive, now)
         for each in rules.values():
             opened += issues.open_due(each, now)
+        self.deciding(issues).step(now)
         return opened
+
+    def deciding(self, issues: Issues | None = None) -> Deciding:
+        """The service by which operators decide about issues before they leave."""
+        from feed_publisher.services.deciding import Deciding
+
+        zone = self.settings.site.timezone
+        return Deciding(self.decisions, issues or self.issuing(), self.desk, self.all_rules(), self.rehearsal, zone)
+
+    def questions(self) -> Questions:
+        """The service that mails operators what waits for a decision, and knows its links again."""
+        from feed_publisher.services.questions import Questions
+
+        head = self.letterhead
+        site, keys = wiring.site_view(self.settings), self.people.secrets("token")
+        return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, head.links(0))
 
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
@@ -584,6 +605,11 @@ class App:
         digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
         return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
+
+    async def send_letters(self, mailer: SmtpMailer) -> None:
+        """Mail what waits for single people: readers, and operators who are to decide."""
+        await self.letters().send(mailer, self.clock())
+        await self.questions().send(mailer, self.clock())
 
     # --- people
 

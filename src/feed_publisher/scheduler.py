@@ -225,7 +225,7 @@ class Scheduler:
     async def send_letters(self) -> None:
         """Hand over what waits for single people."""
         if time.monotonic() >= self._relay_rests_until:
-            await self._app.letters().send(self._mailer, self._app.clock())
+            await self._app.send_letters(self._mailer)
 
     async def send(self) -> None:
         """Hand over what is due of issues."""

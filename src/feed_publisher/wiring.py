@@ -88,6 +88,11 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         footer=digest.footer,
         images=digest.images,
         link_parameters=digest.link_parameters,
+        unapproved=digest.unapproved,
+        approve_within=digest.approve_within,
+        draft_before=digest.draft_before or timedelta(0),
+        announce=digest.announce or timedelta(0),
+        guards=digest.guards,
     )
 
 

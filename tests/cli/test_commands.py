@@ -403,7 +403,11 @@ def test_send_and_issues(full: Cli, tmp_path: Path) -> None:
     assert (sent["entries"], sent["audience"], sent["state"], sent["rehearsal"]) == (12, 3, "finished", True)
     assert set(sent["books"]) == STATES
     assert (sent["books"]["sent"], sum(sent["books"].values())) == (3, 3)
-    assert full.json("issues", "show", 1) == sent
+    shown = full.json("issues", "show", 1)
+    assert {name: shown[name] for name in sent} == sent
+    assert [article["left_out"] for article in shown["articles"]] == [False] * 12
+    assert shown["history"] == []
+    assert "it is finished" in full.fails("issues", "edit", 1, "--subject", "Too late")
     assert sent["web"] == "http://127.0.0.1:8000/issues/weekly/rehearsal-1"
     assert sent["web"] in full.ok("issues", "show", 1).out
     nothing = full.json("send", "weekly", "--yes")

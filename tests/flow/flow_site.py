@@ -207,7 +207,7 @@ async def _tick(app: App) -> list[Issue]:
     app.publish()
     opened = app.open_issues()
     async with app.relay() as mailer:
-        await app.letters().send(mailer, app.clock())
+        await app.send_letters(mailer)
         await app.send_due(mailer)
     app.ledger.finish(app.clock())
     return [app.issues.get(issue.id) for issue in opened]

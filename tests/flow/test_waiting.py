@@ -50,7 +50,7 @@ def test_an_issue_approved_days_later_still_leaves(tmp_path: Path) -> None:
         site.now = MONDAY + timedelta(days=4)
         app.open_issues()
         assert app.issues.books(issue.id) == {DeliveryState.QUEUED: 2}, "a draft does not expire"
-        app.issues.approve(issue.id, site.now)
+        app.decisions.approve(issue.id, "a test", site.now)
         site.now += timedelta(seconds=2)
         app.open_issues()
         assert app.issues.books(issue.id) == {DeliveryState.QUEUED: 2}

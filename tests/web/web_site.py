@@ -141,7 +141,7 @@ class Site:
 
         async def send() -> None:
             async with self.app.relay() as mailer:
-                await self.app.letters().send(mailer, self.clock())
+                await self.app.send_letters(mailer)
 
         asyncio.run(send())
         return [self.app.mailbox.read(each.id) for each in self.app.mailbox.list(limit=1000)]

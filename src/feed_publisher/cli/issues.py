@@ -1,22 +1,28 @@
-"""issues list|show|approve|pause|resume|cancel|export|resend"""
+"""issues list|show|edit|approve|hold|pause|resume|cancel|export|resend"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from feed_publisher.app import App
-from feed_publisher.cli.common import Out, books_json, open_app, with_out
+from feed_publisher.cli.common import Out, books_json, open_app, read_file, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.send import issue_json
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.editing import Change
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.domain.model import escaped
+from feed_publisher.ports.deciding import Choosable, Decided
 from feed_publisher.services.overview import books_text
+
+WHO = "the command line"
+"""Who decided, in the history of an issue."""
 
 
 @click.group()
@@ -54,13 +60,25 @@ def show(place: Place, number: int, out: Out) -> None:
         issue = app.issues.get(number)
         books = app.issues.books(number)
         web = app.issue_url(issue)
-        out.document(issue_json(app, issue))
+        history, entries = app.decisions.look(number).history, app.decisions.entries(number)
+        out.document({**issue_json(app, issue), **_decided_json(history, entries)})
     out.say(f"issue {issue.id} of {issue.digest}, {issue.slot}: {_state(issue)}")
     out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
     if web:
         out.say(f"on the web: {web}")
     if issue.reason:
         out.say(f"why: {issue.reason}")
+    for entry in entries[:50]:
+        out.say(escaped(f"{'left out' if entry.left_out else 'article '} {entry.key[:8]} {entry.title}"))
+    for line in history:
+        out.say(f"{line.at:%Y-%m-%d %H:%M} UTC: {line.what} by {line.who}")
+
+
+def _decided_json(history: Sequence[Decided], entries: Sequence[Choosable]) -> dict[str, object]:
+    return {
+        "articles": [{"key": each.key, "title": each.title, "left_out": each.left_out} for each in entries],
+        "history": [{"at": each.at.isoformat(), "what": each.what, "who": each.who} for each in history],
+    }
 
 
 def _state(issue: Issue) -> str:
@@ -85,16 +103,81 @@ def _pause(app: App, number: int) -> Issue:
 
 
 def _approve(app: App, number: int) -> Issue:
-    return app.issues.approve(number, app.clock())
+    return app.deciding().approve(number, WHO, app.clock())
 
 
-def _resume(app: App, number: int) -> Issue:
-    return app.issues.resume(number, app.clock())
+def _hold(app: App, number: int) -> Issue:
+    return app.deciding().hold(number, WHO, app.clock())
 
 
-_step("approve", "Let a draft go.", _approve, "approved; `tick` or `serve` mails it when it is due")
+_step(
+    "approve",
+    "Let a draft, or what is held or paused, go.",
+    _approve,
+    "approved; `tick` or `serve` mails it when it is due",
+)
+_step("hold", "Keep an issue from leaving by itself.", _hold, "held; `issues approve` lets it go")
 _step("pause", "Stop handing over; what waits stays waiting.", _pause, "paused")
-_step("resume", "Go on where it was paused.", _resume, "going on")
+_step("resume", "Go on where it was paused.", _approve, "going on")
+
+
+@issues.command()
+@click.argument("number", type=int)
+@click.option("--lead", metavar="KEY", help='The article that comes first and names the subject; "" for the newest.')
+@click.option("--leave-out", multiple=True, metavar="KEY", help="Not in this issue, nor later ones of these readers.")
+@click.option("--put-back", multiple=True, metavar="KEY", help="In it again.")
+@click.option("--note", help='Plain text above the articles, blank lines part paragraphs; "" for none.')
+@click.option("--note-file", type=click.Path(path_type=Path), help="The same from a file in UTF-8.")
+@click.option("--subject", metavar="TEXT", help='The subject for all its readers; "" for the usual one.')
+@with_out
+@click.pass_obj
+def edit(
+    place: Place,
+    number: int,
+    lead: str | None,
+    leave_out: tuple[str, ...],
+    put_back: tuple[str, ...],
+    note: str | None,
+    note_file: Path | None,
+    subject: str | None,
+    out: Out,
+) -> None:
+    """Change an issue as far as it has not left. KEY is an article's, or its first 6 characters or more."""
+    if note is not None and note_file is not None:
+        raise click.UsageError("give --note or --note-file")
+    if note_file is not None:
+        note = _text(note_file)
+    if (lead, note, subject) == (None, None, None) and not leave_out and not put_back:
+        raise click.UsageError("say what to change: --lead, --leave-out, --put-back, --note or --subject")
+    with open_app(place) as app:
+        keys = [each.key for each in app.decisions.entries(app.issues.get(number).id)]
+        change = Change(
+            lead=_key(keys, lead, number) if lead else lead,
+            note=note,
+            subject=subject,
+            leave_out=tuple(_key(keys, each, number) for each in leave_out),
+            put_back=tuple(_key(keys, each, number) for each in put_back),
+        )
+        issue = app.deciding().edit(number, change, WHO, app.clock())
+        out.document(issue_json(app, issue))
+        if leave_out:
+            out.say("what is left out does not come in later issues to these readers either")
+        out.say(f"issue {number} is changed, as far as it has not left; its subject is “{issue.subject}”")
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_file(file).decode()
+    except UnicodeDecodeError as error:
+        raise InputError("is not UTF-8; save it as UTF-8", str(file)) from error
+
+
+def _key(keys: Sequence[str], text: str, number: int) -> str:
+    found = [key for key in keys if key == text or (len(text) >= 6 and key.startswith(text.lower()))]
+    if len(found) != 1:
+        what = "several articles" if found else "no article"
+        raise InputError(f"{what} of it begin with {text!r}; `issues show {number}` lists them", f"issue {number}")
+    return found[0]
 
 
 @issues.command()

@@ -72,7 +72,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
         try:
             mailer = await stack.enter_async_context(app.relay())
             try:
-                await app.letters().send(mailer, app.clock())
+                await app.send_letters(mailer)
             except TemplateError as error:
                 trouble = error  # of a letter: issues leave all the same
             await app.send_due(mailer)

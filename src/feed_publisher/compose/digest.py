@@ -19,8 +19,9 @@ from feed_publisher.compose.colour import palette
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.links import host_of, with_parameters
 from feed_publisher.compose.message import LINKS, clean_header, marker
+from feed_publisher.domain.editing import paragraphs
 from feed_publisher.domain.errors import TemplateError
-from feed_publisher.domain.issue import Edition, Images
+from feed_publisher.domain.issue import Edition, Images, IssueEdits
 from feed_publisher.domain.language import direction, first_direction, isolated, primary_language
 from feed_publisher.domain.model import Entry, Image, TopicRef
 
@@ -29,6 +30,8 @@ MOST_HTML = 98_000
 
 OTHER_LEADS = 4
 """Articles a subject may name instead of the first one."""
+
+UNEDITED = IssueEdits()
 
 TEMPLATES = ("email/base.html", "email/digest.html", "email/digest.txt", "email/subject.txt")
 
@@ -123,10 +126,22 @@ def _references(environment: Environment, source: str) -> tuple[str, ...]:
 
 
 def fingerprint(
-    lines: Sequence[Line], more: int, templates: TemplateSet, language: str, site: SiteView, digest: DigestView
+    lines: Sequence[Line],
+    more: int,
+    templates: TemplateSet,
+    language: str,
+    site: SiteView,
+    digest: DigestView,
+    edits: IssueEdits = UNEDITED,
+    left_out: Sequence[Line] = (),
 ) -> str:
-    """What makes two editions of an issue the same: entry revisions, their topics, templates, language, settings."""
+    """What makes two editions of an issue the same: entry revisions, topics, templates, language, settings, edits.
+
+    Two that differ in what was left out are not: it may be put back.
+    """
     rows = [f"{line.entry.number}.{line.entry.revision}.{line.topic.slug}" for line in lines]
+    rows += [f"-{line.entry.number}.{line.entry.revision}.{line.topic.slug}" for line in left_out]
+    rows += [repr(text) for text in (edits.subject, edits.note) if text]
     parts = [templates.hash, language, str(more), repr(site), repr(digest), *rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -148,11 +163,15 @@ def render_edition(
     nonce: str,
     topic_url: str,
     choose: Callable[[Sequence[str]], str] = first_choice,
+    edits: IssueEdits = UNEDITED,
+    left_out: Sequence[Line] = (),
+    revision: int = 0,
 ) -> Edition:
     """Render subject, HTML and text. Entries past ``maximum``, or past what fits, are counted as "more on the web".
 
     ``topic_url`` is the address of topic pages up to the slug; ``nonce`` is hexadecimal and unpredictable; ``choose``
-    takes one of the possible subjects, the wanted one first.
+    takes one of the possible subjects, the wanted one first. ``lines`` are those that remain after ``edits``, the lead
+    first; ``left_out`` are only remembered.
     """
     words = _known_language(language, site.language)
     tagged = _Tagger(digest.link_parameters, {host_of(site.url), *site.own_hosts})
@@ -161,10 +180,12 @@ def render_edition(
         "lead": entries[0],
         "count": len(lines),
         "preheader": _preheader(lines),
+        "note": paragraphs(edits.note),
         **{name: marker(nonce, name) for name in LINKS},
     }
     leads = entries[: min(maximum, OTHER_LEADS + 1)]
-    context["subject"] = choose(_subjects(templates.environment, context, leads, issue.date))
+    own = clean_header(edits.subject)
+    context["subject"] = choose([own] if own else _subjects(templates.environment, context, leads, issue.date))
     shown, html = min(maximum, len(lines)), ""
     while not html or (shown > 1 and len(html.encode()) >= MOST_HTML):
         shown = shown * 4 // 5 if html else shown
@@ -175,17 +196,24 @@ def render_edition(
             "picture_hosts": _picture_hosts(sections, context),
         }
         html = inline_css(render(templates.environment, "email/digest.html", **context))
+    more = max(0, len(lines) - maximum)
     return Edition(
-        fingerprint=fingerprint(lines, max(0, len(lines) - maximum), templates, language, site, digest),
+        fingerprint=fingerprint(lines, more, templates, language, site, digest, edits, left_out),
         subject=str(context["subject"]),
         html=html,
         text=render(templates.environment, "email/digest.txt", **context),
         template=templates.hash,
         language=language,
         nonce=nonce,
-        entries=tuple((line.entry.number, line.entry.revision, line.topic.slug) for line in lines),
+        entries=_numbered(lines),
         shown=shown,
+        left_out=_numbered(left_out),
+        revision=revision,
     )
+
+
+def _numbered(lines: Sequence[Line]) -> tuple[tuple[int, int, str], ...]:
+    return tuple((line.entry.number, line.entry.revision, line.topic.slug) for line in lines)
 
 
 def authors_text(authors: Sequence[str], language: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import time, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ from feed_publisher.config.values import (
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.issue import Images
-from feed_publisher.domain.rhythm import QuietHours, dates_left_out
+from feed_publisher.domain.rhythm import QuietHours, Rhythm, dates_left_out
 
 
 def _is_loopback(address: str) -> bool:
@@ -125,6 +125,9 @@ class MailSettings(Section):
 
     imprint: PlainText = ""
     """Who is responsible, printed under the postal address of every mail; plain text, its lines are kept."""
+
+    operators: tuple[MailAddress, ...] = ()
+    """Addresses that are mailed the issues that wait for a decision, each with a link of its own to decide with."""
 
 
 class Smtp(Section):
@@ -348,7 +351,28 @@ class Digest(Section):
     """Language of its mails and of the page to subscribe, when not site.language; readers may choose another."""
 
     policy: Literal["auto", "approve"] = "auto"
-    """"approve": a scheduled issue waits until `issues approve`."""
+    """"approve": a scheduled issue waits until somebody approves it, by the link in the mail to [mail] operators or
+    with `issues approve`."""
+
+    draft_before: Every | None = None
+    """With "approve": how long before its hour an issue is made, such as "2 hours", so that there is time to look at
+    it. What comes later is for the next one."""
+
+    unapproved: Literal["wait", "send", "roll"] = "wait"
+    """What becomes of an issue that nobody approves: it waits until the next one takes its articles over, it is sent
+    all the same, or it ends and its articles come in the next one. One that somebody holds always waits."""
+
+    approve_within: Every | None = None
+    """How long after its hour it waits before that, such as "3 hours". Default: "send" sends at the hour, "roll" ends
+    it when it is too late to leave (max_lateness)."""
+
+    announce: Every | None = None
+    """With "auto": how long before its hour an issue is made and mailed to [mail] operators, such as "30 minutes", with
+    a button that stops it. Otherwise it leaves at its hour."""
+
+    guards: bool = True
+    """Whether a scheduled issue waits for a decision when it has far more articles than usual, half the readers or half
+    as many more, or a mail above 100 kB."""
 
     minimum: Annotated[int, Field(ge=1, le=50)] = 1
     """A reader with fewer new articles than this gets them with a later issue, after four weeks at the latest.
@@ -388,9 +412,32 @@ class Digest(Section):
     def _cadences_fit(self) -> Digest:
         if (Cadence.CRON in self.cadences) != (self.cron is not None):
             raise ValueError('cron: the cadence "cron" and an expression such as "30 6 * * tue,thu" need each other')
+        self._check_decisions()
         if self.quiet and QuietHours.parse(self.quiet).holds(self.hour):
             raise ValueError(f"hour: {self.hour:%H:%M} lies in the quiet hours, {self.quiet}")
         return self
+
+    def _check_decisions(self) -> None:
+        """What belongs to a policy is refused with the other, where it would do nothing."""
+        mine: tuple[tuple[str, object, str], ...] = (
+            ("draft_before", self.draft_before, "approve"),
+            ("approve_within", self.approve_within, "approve"),
+            ("unapproved", None if self.unapproved == "wait" else self.unapproved, "approve"),
+            ("announce", self.announce, "auto"),
+        )
+        for name, value, policy in mine:
+            if value is not None and self.policy != policy:
+                raise ValueError(f'{name}: that needs policy = "{policy}"')
+        if self.unapproved == "send" and self.draft_before is None and self.approve_within is None:
+            raise ValueError('unapproved: "send" needs draft_before or approve_within, the time there is to decide')
+        if self.unapproved == "wait" and self.approve_within is not None:
+            raise ValueError('approve_within: that needs unapproved = "send" or "roll"')
+        ahead = self.draft_before or self.announce or timedelta(0)
+        for cadence in self.cadences:
+            shortest = Rhythm(cadence, self.weekday, self.cron or "").shortest
+            if cadence is not Cadence.INSTANT and ahead * 2 > shortest:
+                name = "draft_before" if self.draft_before else "announce"
+                raise ValueError(f"{name}: at most half the time between two issues, and {cadence} ones are too close")
 
     @property
     def left_out(self) -> frozenset[str]:

@@ -39,8 +39,21 @@ class Images(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssueEdits:
+    """What the operator changed in an issue by hand. Entries are named by their keys; ``note`` is plain text."""
+
+    lead: str = ""
+    note: str = ""
+    subject: str = ""
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One mailing of a digest for one slot. ``audience`` is None until it is frozen (``ready_at``)."""
+    """One mailing of a digest for one slot. ``audience`` is None until it is frozen (``ready_at``).
+
+    ``revision`` counts changes of ``edits``. One that is ``held`` leaves only when somebody says so.
+    """
 
     id: int
     digest: str
@@ -56,6 +69,9 @@ class Issue:
     entries: int
     prepared_to: int
     owner: str
+    edits: IssueEdits
+    revision: int
+    held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +80,7 @@ class Edition:
 
     ``html`` and ``text`` hold markers made with ``nonce`` where personal links go; ``entries`` are (entry number,
     revision number, slug of the topic that made it due). The first ``shown`` stand in it, the others are counted.
+    ``left_out`` are those that the operator took out, so that they can be put back; ``revision`` is that of the edits.
     """
 
     fingerprint: str
@@ -75,6 +92,8 @@ class Edition:
     nonce: str
     entries: tuple[tuple[int, int, str], ...]
     shown: int
+    left_out: tuple[tuple[int, int, str], ...] = ()
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

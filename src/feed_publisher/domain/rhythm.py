@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -104,6 +105,15 @@ class Rhythm:
                 first = next(dates)
                 return ([next(dates) for _ in range(8)][-1] - first) / 8
         return timedelta(days=1)
+
+    @property
+    def shortest(self) -> timedelta:
+        """The shortest time between two issues."""
+        if self.cadence is Cadence.CRON:
+            dates = CronSim(self.cron, _SAMPLE)
+            some = [next(dates) for _ in range(60)]
+            return min(later - earlier for earlier, later in pairwise(some))
+        return timedelta(days=1) if self.cadence is Cadence.WEEKDAYS else self.gap
 
     @property
     def lateness(self) -> timedelta:

@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     UNSUBSCRIBE = 2
     PREFERENCES = 3
     MOVE = 5  # another address takes the place of a person's
+    DECIDE = 6  # about an issue that waits; the subject is the mail that asked
     DATA = 4  # all that is stored about a person: to see it and to have it erased, for an hour
 
 

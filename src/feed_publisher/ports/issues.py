@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SentIssue
+from feed_publisher.domain.issue import Books, Edition, Issue, IssueEdits, IssueState, Reader, SentIssue
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.selection import Candidate
 
@@ -80,7 +80,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleEdition:
-    """An edition with mail that has not left and an entry that changed. ``entries``: what is still public of it."""
+    """An edition with mail that has not left, and an entry or the issue's edits that changed.
+
+    ``entries``: what is still public of it, those that are left out included, newest first.
+    """
 
     id: int
     issue: int
@@ -89,6 +92,8 @@ class StaleEdition:
     opened_at: datetime
     language: str
     entries: tuple[tuple[Entry, TopicRef], ...]
+    edits: IssueEdits
+    revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +194,20 @@ class IssueStore(Protocol):
         ...
 
     def reader(self, digest: str, address_key: str, rehearsal: bool) -> Reader | None: ...
-    def freeze(self, issue: Issue, state: IssueState, subject: str, now: datetime) -> Issue: ...
+    def freeze(
+        self,
+        issue: Issue,
+        state: IssueState,
+        subject: str,
+        now: datetime,
+        reason: str = "",
+        ask: Sequence[str] = (),
+    ) -> Issue:
+        """Write the audience; ``ask`` are addresses that are mailed about it."""
+        ...
+
     def get(self, number: int) -> Issue: ...
     def newest(self, limit: int, digest: str | None = None) -> list[Issue]: ...
     def books(self, number: int) -> Books: ...
     def change_state(self, number: int, allowed: Sequence[IssueState], state: IssueState) -> Issue: ...
-    def approve(self, number: int, now: datetime) -> Issue: ...
-    def resume(self, number: int, now: datetime) -> Issue: ...
     def cancel(self, number: int, now: datetime) -> Issue: ...

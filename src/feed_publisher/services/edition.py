@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from feed_publisher.compose.digest import (
+    UNEDITED,
     DigestView,
     IssueView,
     Line,
@@ -19,12 +20,12 @@ from feed_publisher.compose.digest import (
     render_edition,
 )
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, cadence_of, due_at, parse_time
-from feed_publisher.domain.issue import Edition, Images, Reader, archive_name
+from feed_publisher.domain.issue import Edition, Images, IssueEdits, Reader, archive_name
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
-from feed_publisher.ports.issues import IssueStore
+from feed_publisher.ports.issues import IssueStore, StaleEdition
 from feed_publisher.ports.pickup import TopicStore
 
 LONGEST_WAIT = timedelta(days=28)
@@ -54,6 +55,12 @@ class DigestRules:
     footer: str = ""
     images: Images = Images.NONE
     link_parameters: str = ""
+    unapproved: str = "wait"
+    """What becomes of an issue that nobody approves: "wait", "send" or "roll"."""
+    approve_within: timedelta | None = None
+    draft_before: timedelta = timedelta(0)
+    announce: timedelta = timedelta(0)
+    guards: bool = True
 
     def rhythm(self, cadence: Cadence) -> Rhythm:
         """The dates of one of its cadences."""
@@ -89,6 +96,11 @@ class DigestRules:
     def next_due(self, cadence: Cadence, now: datetime) -> datetime:
         """When the next issue of a cadence with dates is due for the digest's own clock."""
         return due_at(self.rhythm(cadence).next(self.clock, now), self.clock)
+
+    @property
+    def ahead(self) -> timedelta:
+        """How long before its hour an issue is made, so that somebody can look at it."""
+        return self.draft_before if self.needs_approval else self.announce
 
     def lateness(self, cadence: Cadence) -> timedelta:
         return self.max_lateness or self.rhythm(cadence).lateness
@@ -223,6 +235,27 @@ class Editions:
         """The lines of an edition from its entries as they are now."""
         return [Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in entries]
 
+    def renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
+        """An edition with its entries as they are now and the issue's edits; None when nothing is left in it."""
+        lines = self.corrected(stale.entries)
+        kept = [line for line in lines if line.entry.key not in stale.edits.left_out]
+        if not kept:
+            return None
+        kept.sort(key=lambda line: line.entry.key != stale.edits.lead)
+        left_out = [line for line in lines if line.entry.key in stale.edits.left_out]
+        return self._render(
+            rules,
+            kept,
+            stale.language,
+            stale.issue_number,
+            stale.opened_at,
+            stale.issue,
+            archive_name(stale.issue, stale.issue_number),
+            stale.edits,
+            left_out,
+            stale.revision,
+        )
+
     def render(
         self,
         rules: DigestRules,
@@ -239,9 +272,24 @@ class Editions:
         keeps its subject from then on: no other one of the digest gets it. ``name`` is the one it will have in the
         archive, where there is no issue yet.
         """
-        press, web_url = self._press, ""
         if issue is not None:
             name = archive_name(issue, number)
+        return self._render(rules, lines, language, number, now, issue, name)
+
+    def _render(
+        self,
+        rules: DigestRules,
+        lines: Sequence[Line],
+        language: str,
+        number: int | None,
+        now: datetime,
+        issue: int | None,
+        name: str,
+        edits: IssueEdits = UNEDITED,
+        left_out: Sequence[Line] = (),
+        revision: int = 0,
+    ) -> Edition:
+        press, web_url = self._press, ""
         if rules.archive and name:
             web_url = f"{press.site.url}/issues/{rules.slug}/{name}"
         return render_edition(
@@ -255,6 +303,9 @@ class Editions:
             nonce=secrets.token_hex(16),
             topic_url=f"{press.site.url}/topics/",
             choose=partial(self._subject, rules.slug, issue),
+            edits=edits,
+            left_out=left_out,
+            revision=revision,
         )
 
     def _subject(self, slug: str, issue: int | None, candidates: Sequence[str]) -> str:

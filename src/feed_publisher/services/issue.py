@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from feed_publisher.domain.cadence import Cadence, Clock, Slot, due_at
 from feed_publisher.domain.errors import TemplateError
-from feed_publisher.domain.issue import Edition, Issue, IssueState
-from feed_publisher.ports.issues import IssueStore, StaleEdition
+from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.ports.issues import IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.preparing import Preparing
 from feed_publisher.services.preview import Plan, Preview
@@ -81,7 +81,7 @@ class Issues:
         return resumed
 
     def revise(self, rules: Mapping[str, DigestRules], now: datetime) -> int:
-        """Bring mail that has not left up to date with corrections and withdrawals; how many editions changed.
+        """Bring mail that has not left up to date with corrections, withdrawals and edits; how many editions changed.
 
         Deliveries that were ever attempted keep their bytes. An edition left empty excludes its readers.
         """
@@ -90,25 +90,18 @@ class Issues:
             if edition.digest not in rules:
                 continue
             try:
-                renewed = self._renewed(rules[edition.digest], edition)
+                renewed = self._editions.renewed(rules[edition.digest], edition)
             except TemplateError as error:
                 self._skipping.hold_back(rules[edition.digest], edition.issue, error, now)
                 continue
             self._store.replace_edition(edition, renewed, self._editions.templates, now)
         return len(stale)
 
-    def _renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
-        lines = self._editions.corrected(stale.entries)
-        if not lines:
-            return None
-        number, when = stale.issue_number, stale.opened_at
-        return self._editions.render(rules, lines, stale.language, number, when, stale.issue)
-
     # --- dates
 
     def _open_slot(self, rules: DigestRules, cadence: Cadence, now: datetime) -> Issue | None:
         rhythm, clocks = rules.rhythm(cadence), self._clocks(rules, cadence)
-        slot = max(rhythm.latest(clock, now) for clock in clocks)
+        slot = max(rhythm.latest(clock, now + rules.ahead) for clock in clocks)
         dues = [due_at(slot, clock) for clock in clocks]
         added = self._store.digest_added(rules.slug)
         if max(dues) <= added or self._store.slot_taken(rules.slug, str(slot)):

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from feed_publisher.domain.cadence import Cadence, Slot, cadence_of
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
+from feed_publisher.domain.issue_guard import HISTORY, doubt
 from feed_publisher.domain.selection import Minimum
+from feed_publisher.ports.deciding import DecisionStore
 from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.skipping import Skipping
@@ -27,12 +29,23 @@ ON_TIME = timedelta(minutes=30)
 class Preparing:
     """Continues wherever an issue's preparation stands; a crash between two batches loses nothing.
 
-    ``stopping`` tells that the program is to end: the rest is left to its next start.
+    ``stopping`` tells that the program is to end: the rest is left to its next start. ``operators``: addresses that are
+    mailed what waits for a decision.
     """
 
-    def __init__(self, store: IssueStore, editions: Editions, skipping: Skipping, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: IssueStore,
+        decisions: DecisionStore,
+        editions: Editions,
+        skipping: Skipping,
+        stopping: Callable[[], bool],
+        operators: Sequence[str] = (),
+    ) -> None:
         self._store = store
+        self._decisions = decisions
         self._stopping = stopping
+        self._operators = operators
         self._editions = editions
         self._skipping = skipping
 
@@ -62,11 +75,24 @@ class Preparing:
             if reached == page.to:
                 stored |= {edition.fingerprint for edition in page.editions}
             after = reached
-        waits = rules.needs_approval and cadence is not None
-        frozen = self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now)
+        frozen = self._freeze(rules, issue, cadence, subject, now)
         if frozen.state is IssueState.SKIPPED and slot is not None:
             self._skipping.tell(rules, slot, "there was nothing new for anybody", now)
         return frozen
+
+    def _freeze(self, rules: DigestRules, issue: Issue, cadence: Cadence | None, subject: str, now: datetime) -> Issue:
+        """The issue goes, or waits for the operators' decision; a manual send is its own."""
+        if cadence is None:
+            return self._store.freeze(issue, IssueState.READY, subject, now)
+        why = self._doubt(issue, cadence) if rules.guards else ""
+        waits = bool(rules.needs_approval or why)
+        ask = self._operators if waits or rules.announce else ()
+        return self._store.freeze(issue, IssueState.DRAFT if waits else IssueState.READY, subject, now, why, ask)
+
+    def _doubt(self, issue: Issue, cadence: Cadence) -> str:
+        past = self._decisions.past(issue, HISTORY)
+        # Mail as it happens is for those who follow the topic of one article: their number tells nothing.
+        return doubt(self._decisions.measured(issue.id), past, compares_readers=cadence is not Cadence.INSTANT)
 
     def _add(self, issue: Issue, page: Batch, now: datetime) -> int:
         """Store a page in short transactions; up to where it got."""

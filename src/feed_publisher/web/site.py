@@ -16,6 +16,7 @@ from feed_publisher.domain.errors import FeedPublisherError
 from feed_publisher.domain.language import Say
 from feed_publisher.web.api import router
 from feed_publisher.web.archive import ArchivePages
+from feed_publisher.web.decide import DecidePages
 from feed_publisher.web.directory import Directory
 from feed_publisher.web.feedcounts import FeedCounts
 from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
@@ -52,7 +53,7 @@ def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = No
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [route for part in (MailboxPages, SourcePages, PreviewPages) for route in part(pages).routes()]
-    parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages)
+    parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages, DecidePages)
     public = [route for part in parts for route in part(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))

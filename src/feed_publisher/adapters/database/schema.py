@@ -481,8 +481,32 @@ issue = Table(
     Column("entries", Integer, nullable=False, default=0),
     Column("prepared_to", BigInteger, nullable=False, default=0),
     Column("owner", String(64), nullable=False),
+    Column("edits", JSON(none_as_null=True)),
+    Column("revision", Integer, nullable=False, server_default="0"),  # of the edits
+    Column("held", Boolean, nullable=False, server_default=false()),  # leaves only when somebody says so
     UniqueConstraint("digest_id", "slot"),
     Index("ix_issue_digest_id_sent_at", "digest_id", "sent_at", "id"),
+)
+
+issue_event = Table(
+    "issue_event",
+    metadata,
+    _id(),
+    Column("issue_id", Id, ForeignKey("issue.id"), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("what", String(20), nullable=False),
+    Column("who", Text, nullable=False),
+)
+
+desk_letter = Table(
+    "desk_letter",
+    metadata,
+    _id(),
+    Column("issue_id", Id, ForeignKey("issue.id"), nullable=False),
+    Column("address", String(320), nullable=False),
+    Column("due_at", Utc),  # None: handed over, or being so
+    UniqueConstraint("issue_id", "address"),
+    Index("ix_desk_letter_due_at", "due_at"),
 )
 
 template = Table(
@@ -515,6 +539,7 @@ edition = Table(
     Column("nonce", String(32), nullable=False),
     Column("readers", Integer, nullable=False, server_default="0"),
     Column("shown", Integer),  # entries that stand in it; the others it only counts
+    Column("revision", Integer, nullable=False, server_default="0"),  # of the issue's edits it was made with
     UniqueConstraint("issue_id", "fingerprint"),
 )
 
@@ -526,6 +551,7 @@ edition_entry = Table(
     Column("revision_id", Id, ForeignKey("entry_revision.id"), nullable=False),
     Column("topic_id", Id, ForeignKey("topic.id"), nullable=False),
     Column("place", Integer, nullable=False),
+    Column("left_out", Boolean, nullable=False, server_default=false()),  # by hand; after those that are in it
     Index("ix_edition_entry_entry_id", "entry_id", "edition_id"),
 )
 

@@ -13,6 +13,9 @@ from feed_publisher.domain.delivery import NOT_RECEIVED, UNFINISHED, DeliverySta
 from feed_publisher.domain.issue import IssueState
 from feed_publisher.ports.issues import Audience
 
+NEXT_FIRST = "the next issue came first"
+"""Why a delivery ends that was still waiting."""
+
 
 def cursor_of(rehearsal: bool) -> ColumnElement[int]:
     """Rehearsals keep a cursor of their own, so the first real issue starts where the digest started."""
@@ -91,7 +94,7 @@ def expire_waiting(connection: Connection, subscriptions: Sequence[int], audienc
     if audience.cadence is not None:
         waiting = and_(waiting, ~_leaves_now(audience.rehearsal, now))
     put_cursors_back(connection, waiting)
-    values = {"state": DeliveryState.EXPIRED, "reason": "the next issue came first", "changed_at": now}
+    values = {"state": DeliveryState.EXPIRED, "reason": NEXT_FIRST, "changed_at": now}
     connection.execute(update(delivery).where(waiting).values(values))
 
 

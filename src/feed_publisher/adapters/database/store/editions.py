@@ -24,8 +24,11 @@ def store_editions(connection: Connection, issue_id: int, batch: Batch, wanted: 
 
 def store_edition(connection: Connection, issue_id: int, new: Edition, templates: Mapping[str, str]) -> int:
     """The id of the edition; ``templates`` are sources by hash."""
-    known = _known(connection, issue_id, {new.fingerprint})
-    return known.get(new.fingerprint) or _insert(connection, issue_id, new, templates)
+    number = _known(connection, issue_id, {new.fingerprint}).get(new.fingerprint)
+    if number is None:
+        return _insert(connection, issue_id, new, templates)
+    connection.execute(update(edition).where(edition.c.id == number).values(revision=new.revision))
+    return number
 
 
 def _known(connection: Connection, issue_id: int, fingerprints: Set[str]) -> dict[str, int]:
@@ -49,12 +52,20 @@ def _insert(connection: Connection, issue_id: int, new: Edition, templates: Mapp
         "text": new.text,
         "nonce": new.nonce,
         "shown": new.shown,
+        "revision": new.revision,
     }
     number = int(connection.execute(edition.insert().returning(edition.c.id), values).scalar_one())
     topics = {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
     rows = [
-        {"edition_id": number, "entry_id": e, "revision_id": r, "topic_id": topics[slug], "place": place}
-        for place, (e, r, slug) in enumerate(new.entries)
+        {
+            "edition_id": number,
+            "entry_id": e,
+            "revision_id": r,
+            "topic_id": topics[slug],
+            "place": place,
+            "left_out": place >= len(new.entries),
+        }
+        for place, (e, r, slug) in enumerate((*new.entries, *new.left_out))
     ]
     connection.execute(edition_entry.insert(), rows)
     return number

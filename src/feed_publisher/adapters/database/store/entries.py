@@ -215,7 +215,7 @@ class SqlEntryStore:
             .join(digest, digest.c.id == issue.c.digest_id)
             .join(edition, edition.c.issue_id == issue.c.id)
             .join(edition_entry, edition_entry.c.edition_id == edition.c.id)
-            .where(edition_entry.c.entry_id == number)
+            .where(edition_entry.c.entry_id == number, edition_entry.c.left_out.is_(False))
             .order_by(issue.c.id)
         )
         with self._database.read() as connection:

@@ -12,6 +12,7 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
     clock,
     delivery,
+    desk_letter,
     digest,
     edition,
     edition_entry,
@@ -31,7 +32,7 @@ from feed_publisher.adapters.database.store.audience import (
 from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
-from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions
+from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
 from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
@@ -40,6 +41,9 @@ from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reade
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
+
+OVERTAKEN = "nobody approved it before the next issue, which has its articles"
+"""Why a draft is over."""
 
 UNFINISHED_ISSUES = (IssueState.PREPARING, IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
 
@@ -218,11 +222,11 @@ class SqlIssueStore:
                     update(digest).where(digest.c.id == row.id).values(issue_number=row.issue_number + 1)
                 )
             claimed = and_(issue.c.digest_id == row.id, issue.c.slot == slot)
-            return _load(connection, claimed)[0]
+            return load_issues(connection, claimed)[0]
 
     def preparing(self) -> list[Issue]:
         with self._database.read() as connection:
-            return _load(connection, issue.c.state == IssueState.PREPARING)
+            return load_issues(connection, issue.c.state == IssueState.PREPARING)
 
     def open_digests(self) -> set[str]:
         """Digests with an issue that is not over."""
@@ -291,12 +295,23 @@ class SqlIssueStore:
         with self._database.write() as connection:
             return replace_edition(connection, stale, renewed, templates, now)
 
-    def freeze(self, opened: Issue, state: IssueState, subject: str, now: datetime) -> Issue:
-        """Write the audience and let the issue go (or wait for approval); without readers it is skipped."""
+    def freeze(
+        self,
+        opened: Issue,
+        state: IssueState,
+        subject: str,
+        now: datetime,
+        reason: str = "",
+        ask: Sequence[str] = (),
+    ) -> Issue:
+        """Write the audience and let the issue go (or wait, for a reason); without readers it is skipped.
+
+        ``ask``: addresses that are mailed about it; their mails wait in the same transaction.
+        """
         with self._database.write() as connection:
             mine = and_(issue.c.id == opened.id, issue.c.state == IssueState.PREPARING, issue.c.owner == opened.owner)
             if connection.execute(select(issue.c.id).where(mine).with_for_update()).first() is None:
-                return _load(connection, issue.c.id == opened.id)[0]
+                return load_issues(connection, issue.c.id == opened.id)[0]
             count = connection.execute(select(func.count()).where(delivery.c.issue_id == opened.id)).scalar_one()
             edition_ids = select(edition.c.id).where(edition.c.issue_id == opened.id)
             entries = connection.execute(
@@ -305,17 +320,20 @@ class SqlIssueStore:
                 )
             ).scalar_one()
             values: dict[str, Any] = {"state": state, "subject": subject, "audience": count, "entries": entries}
+            values["reason"] = reason
             if count == 0:
                 values |= {"state": IssueState.SKIPPED, "reason": "nothing new for anybody", "issue_number": None}
                 _give_number_back(connection, opened)
+            else:
+                put_questions(connection, opened.id, ask, now)
             connection.execute(update(issue).where(mine).values(ready_at=now, **values))
-            return _load(connection, issue.c.id == opened.id)[0]
+            return load_issues(connection, issue.c.id == opened.id)[0]
 
     # --- looking at issues and changing their state
 
     def get(self, number: int) -> Issue:
         with self._database.read() as connection:
-            found = _load(connection, issue.c.id == number) if number < 1 << 63 else []
+            found = load_issues(connection, issue.c.id == number) if number < 1 << 63 else []
         if not found:
             raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
         return found[0]
@@ -323,7 +341,7 @@ class SqlIssueStore:
     def newest(self, limit: int, slug: str | None = None) -> list[Issue]:
         where = issue.c.id > 0 if slug is None else issue.c.digest_id == digest_id(slug)
         with self._database.read() as connection:
-            return _load(connection, where, limit)
+            return load_issues(connection, where, limit)
 
     def books(self, number: int) -> Books:
         """How many deliveries are in each state, by one statement."""
@@ -335,15 +353,7 @@ class SqlIssueStore:
         with self._database.write() as connection:
             mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
             changed = connection.execute(update(issue).where(mine).values(state=state)).rowcount
-            return _changed(connection, number, changed, allowed)
-
-    def approve(self, number: int, now: datetime) -> Issue:
-        with self._database.write() as connection:
-            return _let_go(connection, number, IssueState.DRAFT, now)
-
-    def resume(self, number: int, now: datetime) -> Issue:
-        with self._database.write() as connection:
-            return _let_go(connection, number, IssueState.PAUSED, now)
+            return changed_issue(connection, number, changed, allowed)
 
     def cancel(self, number: int, now: datetime) -> Issue:
         """Nothing more leaves; readers who were still waiting get these entries in the next issue."""
@@ -351,7 +361,7 @@ class SqlIssueStore:
         with self._database.write() as connection:
             mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
             changed = connection.execute(update(issue).where(mine).values(state=IssueState.CANCELLED, finished_at=now))
-            found = _changed(connection, number, changed.rowcount, allowed)
+            found = changed_issue(connection, number, changed.rowcount, allowed)
             waiting = and_(
                 delivery.c.issue_id == number, delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
             )
@@ -361,7 +371,7 @@ class SqlIssueStore:
             return found
 
 
-def _load(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:
+def load_issues(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:
     query = select(issue, digest.c.slug).join(digest).where(where).order_by(issue.c.id.desc()).limit(limit)
     return [_to_issue(row) for row in connection.execute(query)]
 
@@ -382,6 +392,9 @@ def _to_issue(row: Row[Any]) -> Issue:
         entries=row.entries,
         prepared_to=row.prepared_to,
         owner=row.owner,
+        edits=to_edits(row.edits),
+        revision=row.revision,
+        held=row.held,
     )
 
 
@@ -391,19 +404,26 @@ def _give_number_back(connection: Connection, opened: Issue) -> None:
         connection.execute(update(digest).where(mine).values(issue_number=opened.issue_number - 1))
 
 
-def _let_go(connection: Connection, number: int, held_as: IssueState, now: datetime) -> Issue:
+def put_questions(connection: Connection, number: int, addresses: Sequence[str], now: datetime) -> None:
+    """Let a mail to each of them wait, that asks what is to become of the issue."""
+    rows = [{"issue_id": number, "address": address, "due_at": now} for address in dict.fromkeys(addresses)]
+    if rows:
+        connection.execute(desk_letter.insert(), rows)
+
+
+def let_go(connection: Connection, number: int, held_as: IssueState, now: datetime) -> Issue:
     """A draft or a paused issue goes on; mail whose hour passed while it waited is due, and counted, from now."""
     mine = and_(issue.c.id == number, issue.c.state == held_as)
-    changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY)).rowcount
-    found = _changed(connection, number, changed, (held_as,))
+    changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY, held=False)).rowcount
+    found = changed_issue(connection, number, changed, (held_as,))
     waiting = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
     late = and_(delivery.c.issue_id == number, waiting, delivery.c.not_before < now)
     connection.execute(update(delivery).where(late).values(not_before=now, due_at=now))
     return found
 
 
-def _changed(connection: Connection, number: int, changed: int, allowed: Sequence[IssueState]) -> Issue:
-    found = _load(connection, issue.c.id == number)
+def changed_issue(connection: Connection, number: int, changed: int, allowed: Sequence[IssueState]) -> Issue:
+    found = load_issues(connection, issue.c.id == number)
     if not found:
         raise NotFoundError(f"there is no issue {number}; `issues list` shows all")
     if not changed:

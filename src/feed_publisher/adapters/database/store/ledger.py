@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, select, text, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -19,7 +19,8 @@ from feed_publisher.adapters.database.schema import (
     subscriber,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
-from feed_publisher.adapters.database.store.cursors import had_later, move_cursors, put_cursors_back
+from feed_publisher.adapters.database.store.cursors import NEXT_FIRST, had_later, move_cursors, put_cursors_back
+from feed_publisher.adapters.database.store.issues import OVERTAKEN
 from feed_publisher.adapters.database.store.transitions import (
     WAITING,
     end_cancelled,
@@ -171,7 +172,8 @@ class SqlLedger:
                 # Lock first, look again then: a delivery may be resent by hand at this moment.
                 connection.execute(select(issue.c.id).where(issue.c.id.in_(numbers)).with_for_update())
                 finished = and_(done, issue.c.id.in_(numbers))
-                values = {"state": IssueState.FINISHED, "finished_at": now}
+                reason = case((_overtaken(), OVERTAKEN), else_=issue.c.reason)
+                values = {"state": IssueState.FINISHED, "finished_at": now, "reason": reason}
                 query = update(issue).where(finished).values(values).returning(issue.c.id)
                 return sorted(connection.execute(query).scalars())
         return []
@@ -216,6 +218,12 @@ class SqlLedger:
         )
         with self._database.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _overtaken() -> ColumnElement[bool]:
+    """A draft whose readers the next issue has taken over."""
+    taken = and_(delivery.c.issue_id == issue.c.id, delivery.c.reason == NEXT_FIRST)
+    return and_(issue.c.state == IssueState.DRAFT, exists().where(taken).correlate(issue))
 
 
 def _release(connection: Connection, owner: str, now: datetime) -> tuple[int, int]:

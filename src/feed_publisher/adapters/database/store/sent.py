@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, select
+from sqlalchemy import Connection, Select, and_, exists, func, select
 
 from feed_publisher.adapters.database.schema import (
     digest,
@@ -52,7 +52,7 @@ def load_sent(connection: Connection, numbers: Sequence[int], most: int) -> list
 
 def _about(editions: Sequence[int]) -> Select[Any]:
     """What is known of whole editions."""
-    mine = edition_entry.c.edition_id == edition.c.id
+    mine = and_(edition_entry.c.edition_id == edition.c.id, edition_entry.c.left_out.is_(False))
     count = select(func.count()).where(mine).correlate(edition).scalar_subquery().label("entries")
     gone = exists().where(mine, entry.c.id == edition_entry.c.entry_id, entry.c.state != EntryState.PUBLIC)
     about = select(edition.c.id, edition.c.subject, edition.c.language, count, gone.label("withdrawn"))
@@ -67,7 +67,7 @@ def _entries(connection: Connection, editions: Sequence[int], most: int) -> dict
         .join(topic, topic.c.id == edition_entry.c.topic_id)
         .join(edition, edition.c.id == edition_entry.c.edition_id)
         .where(edition_entry.c.edition_id.in_(editions), edition_entry.c.place < most)
-        .where(edition_entry.c.place < func.coalesce(edition.c.shown, most))
+        .where(edition_entry.c.place < func.coalesce(edition.c.shown, most), edition_entry.c.left_out.is_(False))
         .order_by(edition_entry.c.edition_id, edition_entry.c.place)
     )
     rows = connection.execute(sent).all()
