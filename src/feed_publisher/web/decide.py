@@ -12,7 +12,7 @@ from feed_publisher.domain.editing import Change
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueEdits, IssueState
 from feed_publisher.ports.deciding import Choosable, Decided, Open, Question, What
-from feed_publisher.web.forms import Fields, read_fields, sentence
+from feed_publisher.web.forms import Fields, read_fields
 from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages
 
 _OPEN = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
@@ -69,7 +69,7 @@ class DecidePages:
                 deciding.hold(question.issue, who, now)
         except InputError as error:
             changed = fields.get("revision") != str(self._app.decisions.look(question.issue).issue.revision)
-            return self._page(request, question, sentence(error.reason), None if changed else _wanted(fields))
+            return self._page(request, question, error.reason, None if changed else _wanted(fields))
         return RedirectResponse(f"{self._pages.base}/decide/{request.path_params['token']}", 303, headers=PRIVATE)
 
     def _page(self, request: Request, question: Question, error: str = "", form: IssueEdits | None = None) -> Response:
@@ -110,7 +110,7 @@ class DecidePages:
         why = f" It was stopped because {issue.reason}." if issue.reason and issue.state is IssueState.DRAFT else ""
         if issue.state in (IssueState.DRAFT, IssueState.PAUSED):
             title = "Held." if issue.held or issue.state is IssueState.PAUSED else "Waits for a decision."
-            return {"title": title, "text": sentence(self._app.deciding().becomes(about)) + why}
+            return {"title": title, "text": f"{self._app.deciding().becomes(about)}.{why}"}
         if issue.state is IssueState.READY:
             decided = _decision(about)
             who = f" {decided.what.capitalize()} by {decided.who}." if decided else ""
@@ -121,7 +121,7 @@ class DecidePages:
             IssueState.CANCELLED: ("It has ended without leaving.", "Its articles come in the next issue."),
         }
         title, text = done.get(issue.state, ("It is not ready.", ""))
-        return {"title": title, "text": text or (sentence(issue.reason) if issue.reason else "")}
+        return {"title": title, "text": text or issue.reason}
 
     async def mail(self, request: Request) -> Response:
         return await run_in_threadpool(self._mail, request)

@@ -5,7 +5,7 @@ from alembic import op
 
 from feed_publisher.adapters.database.schema import Utc
 
-revision = "0015"
+revision = "0013"
 down_revision = "0012"
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
