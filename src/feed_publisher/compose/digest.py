@@ -22,7 +22,7 @@ from feed_publisher.compose.message import LINKS, clean_header, marker
 from feed_publisher.domain.editing import paragraphs
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition, Images, IssueEdits
-from feed_publisher.domain.language import direction, first_direction, isolated, primary_language
+from feed_publisher.domain.language import direction, direction_of, isolated, primary_language
 from feed_publisher.domain.model import Entry, Image, TopicRef
 
 MOST_HTML = 98_000
@@ -280,7 +280,7 @@ def _sections(
 def _entry(line: Line, language: str, usual: str, tagged: _Tagger) -> dict[str, object]:
     """``lang`` and ``dir`` are "" where they are those of the mail; ``usual``: of entries that do not say theirs."""
     entry, own = line.entry, line.entry.language or usual
-    written = first_direction(entry.title) or direction(own)
+    written = direction_of(entry.title, entry.language, usual)
     return {
         "lang": own if primary_language(own) != primary_language(language) else "",
         "dir": written if written != direction(language) else "",

@@ -36,6 +36,18 @@ def first_direction(text: str) -> str:
     return next((_STRONG[kind] for kind in map(unicodedata.bidirectional, text) if kind in _STRONG), "")
 
 
+def direction_of(text: str, language: str | None, usual: str) -> str:
+    """Of words whose language may not be known: then that of the ``usual`` one, unless no letter of them runs so.
+
+    >>> direction_of("NASA تعلن", None, "ar"), direction_of("NASA", None, "ar"), direction_of("NASA", "he", "en")
+    ('rtl', 'ltr', 'rtl')
+    """
+    if language:
+        return direction(language)
+    found = {_STRONG[kind] for kind in map(unicodedata.bidirectional, text) if kind in _STRONG}
+    return found.pop() if len(found) == 1 else direction(usual)
+
+
 def runs_against(text: str, around: str) -> bool:
     """Whether something in it is written in the other direction than the words ``around`` it."""
     return any(_STRONG.get(kind, around) != around for kind in map(unicodedata.bidirectional, text))

@@ -14,7 +14,7 @@ from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.issue import issue_text
 from feed_publisher.compose.message import Links, readable
 from feed_publisher.domain.issue import SentEntry, SentIssue
-from feed_publisher.domain.language import Say, direction
+from feed_publisher.domain.language import Say, direction_of
 from feed_publisher.web.follow import follow_view
 from feed_publisher.web.pages import MAIL_POLICY, Pages
 
@@ -156,17 +156,17 @@ class ArchivePages:
         return {
             **was,
             "withdrawn": False,
-            **self._spoken(entry.language),
+            **self._spoken(entry.language, entry.title),
             "url": entry.link or f"{self._pages.base}/entries/{entry.key}",
             "corrected": sent.corrected,
             "now": {name: text if text != was[name] else None for name, text in now.items()},
         }
 
-    def _spoken(self, language: str | None) -> dict[str, str]:
+    def _spoken(self, language: str | None, text: str = "") -> dict[str, str]:
         """For ``parts.spoken``: the language, where it is not that of the page."""
         usual = self._pages.app.settings.site.language
         other = language if language and language != usual else ""
-        return {"lang": other, "dir": direction(other or usual)}
+        return {"lang": other, "dir": direction_of(text, language, usual)}
 
     def _subscribe_path(self, slug: str) -> str:
         """ "" for a digest that is no longer in the configuration."""

@@ -20,7 +20,7 @@ from feed_publisher.app import App
 from feed_publisher.compose.digest import authors_text, enumerated
 from feed_publisher.compose.html import render
 from feed_publisher.config.models import Digest
-from feed_publisher.domain.language import Say, direction, primary_language, spoken
+from feed_publisher.domain.language import Say, direction, direction_of, primary_language, spoken
 from feed_publisher.domain.model import AuthorRef, Entry
 from feed_publisher.web.phrases import schedule
 
@@ -189,7 +189,7 @@ class Pages:
             **asdict(entry),
             "url": f"{self.absolute}/entries/{entry.key}",
             "lang": entry.language if entry.language and entry.language != site.language else "",
-            "dir": direction(entry.language or site.language),
+            "dir": direction_of(entry.title, entry.language, site.language),
             "authors_text": authors_text(entry.authors, site.language),
             "byline": self._byline(entry, authors),
             "content_html": Markup(entry.content_html),  # noqa: S704 - sanitised when it was picked up
