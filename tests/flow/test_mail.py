@@ -307,3 +307,40 @@ def test_no_title_stops_an_issue(site: Site) -> None:
         wire = mail.raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         assert [each.text for each in lint(wire) if each.level == "error"] == []
     assert any("{{7*7}}" in mail.subject for mail in mails)
+
+
+# --- the order of sections
+
+
+@pytest.mark.parametrize(
+    ("digest", "wanted"),
+    [
+        ('topics = ["tides", "ships", "harbour"]', ["Tide", "Ship", "Quay"]),
+        ('topics = ["tides", "ships", "harbour"]\norder = "newest"', ["Quay", "Ship", "Tide"]),
+        ("", ["Quay", "Ship", "Tide"]),
+    ],
+)
+def test_sections_in_the_order_of_the_digest(site: Site, digest: str, wanted: list[str]) -> None:
+    """The lead, the archive and a correction agree with it."""
+    site.configure(digest=f'policy = "approve"\n{digest}')
+    site.join("email\nann@example.org\n")
+    for title, topic in (("Tide", "Tides"), ("Ship", "Ships"), ("Quay", "Harbour")):
+        site.write(f"{title}.txt", f"{topic}\n\n{title}\nBy Ann Po\nAbout the {title.lower()} of today.\n")
+        site.pickup()
+        site.now += HOUR
+    site.now += 7 * DAY
+    (opened,) = site.tick()
+    assert opened.state is IssueState.DRAFT
+    site.change("Ship", [EntryState.PUBLIC], EntryState.WITHDRAWN)
+    with site.open() as app:
+        app.issues.approve(opened.id, site.now)
+        app.revise()
+    site.deliver()
+    (mail,) = site.mails()
+    wanted.remove("Ship")
+    assert mail.titles(["Tide", "Ship", "Quay"]) == wanted
+    assert wanted[0] in mail.subject
+    with site.browsing() as client:
+        name = site.sql("SELECT id FROM issue WHERE state <> 'skipped'")[0][0]
+        page = client.get(f"/issues/weekly/rehearsal-{name}").text
+    assert page.index(f">{wanted[0]}<") < page.index(f">{wanted[1]}<")

@@ -98,7 +98,7 @@ class Issues:
         return len(stale)
 
     def _renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
-        lines = self._editions.corrected(stale.entries)
+        lines = self._editions.corrected(rules, stale.entries)
         if not lines:
             return None
         number, when = stale.issue_number, stale.opened_at
