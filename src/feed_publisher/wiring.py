@@ -72,6 +72,7 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         slug=digest.slug,
         title=digest.title,
         topics=digest.topics,
+        order=settings.section_order(digest),
         cadences=digest.cadences,
         weekday=digest.weekday,
         cron=digest.cron or "",

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -17,6 +18,7 @@ from feed_publisher.compose.digest import (
     Line,
     SiteView,
     TemplateSet,
+    arranged,
     authors_text,
     fingerprint,
     first_choice,
@@ -394,3 +396,40 @@ def test_check_template(tmp_path):
         check_template(templates, "none.html")
     with pytest.raises(TemplateError, match=r"no template none\.html"):
         render(templates, "none.html")
+
+
+# --- the order of sections
+
+SKY = TopicRef(slug="sky", title="Sky")
+
+
+def order_of(lines: Sequence[Line]) -> list[int]:
+    return [each.entry.number for each in lines]
+
+
+def test_sections_come_as_topics_are_named_then_by_their_newest_article():
+    newest_first = [line(5, SKY), line(4, SEA), line(3, SUN), line(2, SKY), line(1, SEA)]
+    assert order_of(arranged(newest_first, ("sun",), 50)) == [3, 5, 2, 4, 1]
+    assert order_of(arranged(newest_first, ("sun", "sea", "gone"), 50)) == [3, 4, 1, 5, 2]
+    assert order_of(arranged(newest_first, (), 50)) == [5, 2, 4, 1, 3]
+
+
+def test_the_newest_stay_whatever_the_order():
+    newest_first = [line(3, SEA), line(2, SEA), line(1, SUN)]
+    assert order_of(arranged(newest_first, ("sun",), 2)) == [3, 2, 1], "the last one is only counted"
+
+
+@given(
+    topics=st.lists(st.sampled_from([SEA, SUN, SKY]), min_size=1, max_size=12),
+    order=st.permutations(["sea", "sun", "sky"]).flatmap(lambda all: st.sampled_from([(), tuple(all[:1]), tuple(all)])),
+    maximum=st.integers(1, 12),
+)
+def test_arranging_loses_nothing_and_is_settled_at_once(topics, order, maximum):
+    newest_first = [line(len(topics) - place, topic) for place, topic in enumerate(topics)]
+    made = arranged(newest_first, order, maximum)
+    assert set(order_of(made[:maximum])) == set(order_of(newest_first[:maximum]))
+    assert made[maximum:] == tuple(newest_first[maximum:])
+    assert arranged(made, order, maximum) == made
+    for topic in (SEA, SUN, SKY):
+        mine = [each.entry.number for each in made[:maximum] if each.topic == topic]
+        assert mine == sorted(mine, reverse=True)

@@ -89,7 +89,7 @@ def test_a_correction_keeps_the_subject_of_its_issue(site: Site) -> None:
     site.write("a.md", "---\ntitle: Tide\nid: urn:x:1\n---\nNew words.\n")
     site.tick()
     with site.open() as app:
-        app.issues.approve(issue.id, site.now)
+        app.deciding().approve(issue.id, "a test", site.now)
     site.tick()
     [mail] = site.mails()
     assert mail.subject == "Tide"
@@ -219,7 +219,7 @@ def test_a_correction_that_cannot_be_rendered_holds_the_issue_back(site: Site) -
     template(site, "digest.html", None)
     site.tick()
     with site.open() as app:
-        app.issues.resume(issue.id, site.now)
+        app.deciding().approve(issue.id, "a test", site.now)
     site.tick()
     assert [mail.to for mail in site.mails()] == ["ann@example.org", "bo@example.org"]
     assert "Lamp" not in site.mails()[1].text
@@ -307,3 +307,39 @@ def test_no_title_stops_an_issue(site: Site) -> None:
         wire = mail.raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         assert [each.text for each in lint(wire) if each.level == "error"] == []
     assert any("{{7*7}}" in mail.subject for mail in mails)
+
+
+# --- the order of sections
+
+
+@pytest.mark.parametrize(
+    ("digest", "wanted"),
+    [
+        ('topics = ["tides", "ships", "harbour"]', ["Tide", "Ship", "Crane"]),
+        ('topics = ["tides", "ships", "harbour"]\norder = "newest"', ["Crane", "Ship", "Tide"]),
+        ("", ["Crane", "Ship", "Tide"]),
+    ],
+)
+def test_sections_in_the_order_of_the_digest(site: Site, digest: str, wanted: list[str]) -> None:
+    """The lead, the archive and a correction agree with it."""
+    site.configure(digest=f'policy = "approve"\n{digest}')
+    site.join("email\nann@example.org\n")
+    for title, topic in (("Tide", "Tides"), ("Ship", "Ships"), ("Crane", "Harbour")):
+        site.write(f"{title}.txt", f"{topic}\n\n{title}\nBy Ann Po\nAbout the {title.lower()} of today.\n")
+        site.pickup()
+        site.now += HOUR
+    site.now += 7 * DAY
+    (opened,) = site.tick()
+    assert opened.state is IssueState.DRAFT
+    site.change("Ship", [EntryState.PUBLIC], EntryState.WITHDRAWN)
+    with site.open() as app:
+        app.deciding().approve(opened.id, "a test", site.now)
+    site.deliver()
+    (mail,) = site.mails()
+    wanted.remove("Ship")
+    assert mail.titles(["Tide", "Ship", "Crane"]) == wanted
+    assert wanted[0] in mail.subject
+    with site.browsing() as client:
+        name = site.sql("SELECT id FROM issue WHERE state <> 'skipped'")[0][0]
+        page = client.get(f"/issues/weekly/rehearsal-{name}").text
+    assert page.index(f">{wanted[0]}<") < page.index(f">{wanted[1]}<")

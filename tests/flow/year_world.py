@@ -71,6 +71,7 @@ cadences = ["daily", "weekdays", "weekly", "monthly", "instant"]
 backfill = "all"
 hour = "07:00"
 maximum = 200
+guards = false
 """
 SECOND = """
 [[digests]]
@@ -83,6 +84,7 @@ cron = "30 6 * * tue,thu"
 hour = "07:00"
 policy = "approve"
 maximum = 12
+guards = false
 """
 
 
@@ -563,10 +565,10 @@ class World:
         self.soon()
         current = self.app.issues.get(issue.id)
         if current.state is IssueState.DRAFT:
-            self.app.issues.approve(issue.id, self.now)
+            self.app.deciding().approve(issue.id, "a test", self.now)
             self.touched(issue, "approved")
         elif current.state is IssueState.PAUSED:
-            self.app.issues.resume(issue.id, self.now)
+            self.app.deciding().approve(issue.id, "a test", self.now)
             self.touched(issue, "goes on")
 
     def approve(self) -> None:

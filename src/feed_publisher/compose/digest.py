@@ -125,6 +125,19 @@ def _references(environment: Environment, source: str) -> tuple[str, ...]:
         return ()  # rendering says where
 
 
+def arranged(lines: Sequence[Line], order: Sequence[str], maximum: int) -> tuple[Line, ...]:
+    """The lines of a mail by section: topics in ``order`` (slugs), then the others as they come.
+
+    The first ``maximum`` stand in the mail and the rest is counted, so it is these that are arranged: given newest
+    first, the newest stay. Arranging again what is left of an arranged mail changes no more than it must.
+    """
+    shown, counted = lines[:maximum], lines[maximum:]
+    rank = {slug: place for place, slug in enumerate(order)}
+    sections = dict.fromkeys(line.topic for line in shown)
+    ranked = sorted(sections, key=lambda topic: rank.get(topic.slug, len(rank)))
+    return (*(line for topic in ranked for line in shown if line.topic == topic), *counted)
+
+
 def fingerprint(
     lines: Sequence[Line],
     more: int,

@@ -323,6 +323,10 @@ class Digest(Section):
     topics: tuple[Slug, ...] = ()
     """Slugs of the topics it covers. Empty: all, later ones included."""
 
+    order: Literal["topics", "newest"] = "topics"
+    """How its sections follow each other: as its topics are named here, else as [[topics]] names them, topics not named
+    at the end; or the one with the newest article first. The first article of the first section is in the subject."""
+
     cadences: Annotated[tuple[Cadence, ...], Field(min_length=1)] = (Cadence.WEEKLY,)
     """How often readers may choose to get it: "instant" (as it happens), "daily", "weekdays", "weekly", "monthly", or
     "cron" (its own dates, see cron). The first is for those who do not choose."""
@@ -498,6 +502,12 @@ class Settings(BaseSettings):
         """The hubs that are told of changes. Feeds of this machine alone are no news for hubs elsewhere."""
         others = (url for url in self.hub_urls if url != self.hub_url)
         return tuple(url for url in others if _is_loopback(url) or not self.site.is_loopback)
+
+    def section_order(self, digest: Digest) -> tuple[str, ...]:
+        """Slugs of topics in the order in which a digest has its sections; the others come by their newest article."""
+        if digest.order == "newest":
+            return ()
+        return digest.topics or tuple(topic.slug for topic in self.topics)
 
     def source(self, slug: str) -> Source:
         """The source of this slug, or ConfigError naming the known ones."""

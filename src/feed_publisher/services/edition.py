@@ -16,6 +16,7 @@ from feed_publisher.compose.digest import (
     Line,
     SiteView,
     TemplateSet,
+    arranged,
     fingerprint,
     render_edition,
 )
@@ -39,6 +40,7 @@ class DigestRules:
     slug: str
     title: str
     topics: tuple[str, ...]
+    order: tuple[str, ...]
     cadences: tuple[Cadence, ...]
     weekday: int
     cron: str
@@ -170,9 +172,9 @@ class Editions:
             through=through,
         )
 
-    def lines(self, chosen: Sequence[Selected], stock: Stock) -> tuple[Line, ...]:
-        """Selected entries with the topic and the address they appear with."""
-        return tuple(
+    def lines(self, rules: DigestRules, chosen: Sequence[Selected], stock: Stock) -> tuple[Line, ...]:
+        """Selected entries with the topic and the address they appear with, in the order of the mail."""
+        newest_first = tuple(
             Line(
                 entry=stock.entries[selected.entry],
                 topic=stock.topics[selected.topic],
@@ -180,6 +182,7 @@ class Editions:
             )
             for selected in chosen
         )
+        return arranged(newest_first, rules.order, rules.maximum)
 
     def minimum(self, rules: DigestRules, cadence: Cadence | None, now: datetime) -> Minimum | None:
         """What an issue of this cadence asks of the entries; None where any number will do."""
@@ -210,7 +213,7 @@ class Editions:
             chosen = select(stock.candidates, Choice.parse(choice), cursor, stock.through)
             for kept, part in self._without_repeats(chosen, group, rehearsal):
                 if minimum is None or not rolls_over(kept, minimum):
-                    yield self.lines(kept, stock), language, part
+                    yield self.lines(rules, kept, stock), language, part
 
     def _without_repeats(
         self, chosen: list[Selected], group: list[Reader], rehearsal: bool
@@ -231,17 +234,17 @@ class Editions:
         more, press = max(0, len(lines) - rules.maximum), self._press
         return fingerprint(lines, more, press.templates, language, press.site, self._digest_view(rules))
 
-    def corrected(self, entries: Sequence[tuple[Entry, TopicRef]]) -> list[Line]:
-        """The lines of an edition from its entries as they are now."""
-        return [Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in entries]
-
     def renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
-        """An edition with its entries as they are now and the issue's edits; None when nothing is left in it."""
-        lines = self.corrected(stale.entries)
-        kept = [line for line in lines if line.entry.key not in stale.edits.left_out]
-        if not kept:
+        """An edition with its entries as they are now and the issue's edits; None when nothing is left in it.
+
+        One that had only been counted may move up.
+        """
+        lines = [Line(entry=entry, topic=topic, url=self._press.entry_url(entry)) for entry, topic in stale.entries]
+        remaining = [line for line in lines if line.entry.key not in stale.edits.left_out]
+        if not remaining:
             return None
-        kept.sort(key=lambda line: line.entry.key != stale.edits.lead)
+        in_order = arranged(remaining, rules.order, rules.maximum)
+        kept = sorted(in_order, key=lambda line: line.entry.key != stale.edits.lead)
         left_out = [line for line in lines if line.entry.key in stale.edits.left_out]
         return self._render(
             rules,

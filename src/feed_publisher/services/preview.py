@@ -58,7 +58,7 @@ class Preview:
                 entries |= {selected.entry for selected in chosen}
             if chosen and group.count > most:
                 most, language = group.count, self._editions.language(rules, group.language)
-                sample = self._editions.lines(chosen, stock)
+                sample = self._editions.lines(rules, chosen, stock)
         if uncertain:
             readers, entries = self._counted(rules, now, cadence, stock.through)
         return Plan(

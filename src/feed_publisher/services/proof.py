@@ -188,7 +188,7 @@ class Proofs:
         view = self._view(asked, Choice(everything=0), self._issues.digest_start(asked.rules.slug), horizon)
         stock = self._turnouts.stock(asked.rules, view.cursor, horizon)
         chosen = select(stock.candidates, view.choice, view.cursor, stock.through)
-        return _Looked(view=view, lines=self._editions.lines(chosen, stock), language=asked.rules.language)
+        return _Looked(view=view, lines=self._editions.lines(asked.rules, chosen, stock), language=asked.rules.language)
 
     def _by_reader(self, asked: Asked, horizon: Horizon, key: str) -> _Looked:
         rules, known = asked.rules, self._store.reader(asked.rules.slug, key, self._rehearsal)

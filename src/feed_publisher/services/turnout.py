@@ -94,7 +94,7 @@ class Turnouts:
                 too_few += group.count
             elif chosen:
                 version = Version(
-                    lines=self._editions.lines(chosen, stock),
+                    lines=self._editions.lines(rules, chosen, stock),
                     language=self._editions.language(rules, group.language),
                     readers=group.count,
                     choice=group.choice,
