@@ -36,6 +36,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python benchmarks/tick.py
 	@$(BIN)/python benchmarks/pickup.py
 	@$(BIN)/python benchmarks/opening.py
+	@$(BIN)/python benchmarks/editions.py
 	@$(BIN)/python benchmarks/feeds.py
 	@$(BIN)/python benchmarks/feeds_http.py
 

@@ -55,7 +55,7 @@ backfill = "all"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make(folder: Path, port: int, readers: int, articles: int) -> None:
+def make(folder: Path, port: int, readers: int, articles: int, choices: int = 50) -> None:
     """The readers go straight into the tables: how they came is not what is measured."""
     (folder / "entries").mkdir(parents=True)
     (folder / "publisher.toml").write_text(TOML.format(port=port))
@@ -76,10 +76,12 @@ def make(folder: Path, port: int, readers: int, articles: int) -> None:
     subprocess.run([*PROGRAM, "--site", str(folder), "tick"], check=True, capture_output=True)
     chance = random.Random(1)
     zones = sorted(zone for zone in available_timezones() if "/" in zone)[::24][:24]
-    some = [",".join(f"{topic}@0" for topic in sorted(chance.sample(range(1, TOPICS + 1), 3))) for _ in range(49)]
+    some = dict.fromkeys(["*@0"])
+    while len(some) < choices:
+        some[",".join(f"{topic}@0" for topic in sorted(chance.sample(range(1, TOPICS + 1), 3)))] = None
     with App(folder) as app, app.database.write() as connection:
         connection.execute(clock.insert(), [{"zone": zone, "at": f"{n % 24:02}:00"} for n, zone in enumerate(zones)])
-        connection.execute(topic_set.insert(), [{"choice": choice} for choice in dict.fromkeys(["*@0", *some])])
+        connection.execute(topic_set.insert(), [{"choice": choice} for choice in some])
         clocks = [row.id for row in connection.execute(clock.select())]
         sets = [row.id for row in connection.execute(topic_set.select())]
         for start in range(0, readers, 50_000):
