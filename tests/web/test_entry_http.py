@@ -133,7 +133,7 @@ def test_no_title_breaks_out(site: Site, title: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "lang", "direction"),
-    [("he", "he", "rtl"), ("ar-EG", "ar-EG", "rtl"), ("de", "de", "ltr"), ("en", None, None), (None, None, None)],
+    [("he", "he", "rtl"), ("ar-EG", "ar-EG", "rtl"), ("de", "de", "ltr"), ("en", None, None), (None, None, "rtl")],
 )
 def test_the_words_of_an_article_say_their_language(
     site: Site, language: str | None, lang: str | None, direction: str | None
