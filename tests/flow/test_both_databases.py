@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feed_publisher.app import App
 from feed_publisher.domain.delivery import DeliveryState
+from feed_publisher.domain.editing import Change
 from feed_publisher.domain.issue import IssueState
 from feed_publisher.domain.model import EntryState
 from feed_publisher.parse.subscribers import read_subscribers
@@ -69,3 +71,55 @@ def test_the_line_on_both_databases(tmp_path: Path, empty_url: str) -> None:
         left = app.subscribe.leave(token, app.clock())
         assert left is not None
         assert left.state == "unsubscribed"
+
+
+def test_deciding_on_both_databases(tmp_path: Path, empty_url: str) -> None:
+    (tmp_path / "entries").mkdir()
+    (tmp_path / "entries" / "a.txt").write_text(LISTING)
+    (tmp_path / "publisher.toml").write_text(f'[mail]\noperators = ["desk@example.org"]\n{TOML}policy = "approve"\n')
+    now = [datetime(2026, 11, 20, 12, tzinfo=UTC)]  # a Friday
+    with App(tmp_path, (f"database.url={empty_url}",), clock=lambda: now[0]) as app, app.owning():
+        asyncio.run(app.intake.pickup())
+        rows = read_subscribers(b"email\nann@example.org\nben@example.org\n", "readers.csv")
+        app.add_subscribers("weekly", rows, True, "readers.csv")
+        now[0] += timedelta(days=3)
+        (issue,) = app.open_issues()
+        assert issue.state is IssueState.DRAFT
+        asyncio.run(ask(app))
+        (question,) = [app.mailbox.read(mail.id) for mail in app.mailbox.list()]
+        assert question.to == "desk@example.org"
+        first, second = app.decisions.entries(issue.id)
+        deciding = app.deciding()
+        edited = deciding.edit(issue.id, Change(lead=second.key, leave_out=(first.key,), note="Hello."), "ann", now[0])
+        assert (edited.revision, edited.subject) == (1, second.title)
+        assert [each.left_out for each in app.decisions.entries(issue.id)] == [True, False]
+        assert deciding.hold(issue.id, "ann", now[0]).held
+        assert deciding.approve(issue.id, "ben", now[0]).state is IssueState.READY
+        assert [(each.what, each.who) for each in app.decisions.look(issue.id).history] == [
+            ("changed", "ann"),
+            ("held", "ann"),
+            ("approved", "ben"),
+        ]
+        asyncio.run(deliver(app))
+        assert app.issues.books(issue.id) == {DeliveryState.SENT: 2}
+        assert app.ledger.finish(now[0]) in ([], [issue.id])
+        (tmp_path / "entries" / "b.txt").write_text("Tides\n\nAnother\nBy Cy Ro\nIt stayed.\n")
+        asyncio.run(app.intake.pickup())
+        now[0] += timedelta(days=7)
+        (rolled,) = app.open_issues()
+        app.decisions.roll(rolled.id, "not approved in time", now[0])
+        assert app.issues.books(rolled.id) == {DeliveryState.EXCLUDED: 2}
+        now[0] += timedelta(days=7)
+        (waiting,) = app.open_issues()
+        now[0] += timedelta(days=7)
+        (tmp_path / "entries" / "c.txt").write_text("Tides\n\nOne more\nBy Cy Ro\nIt left.\n")
+        asyncio.run(app.intake.pickup())
+        (following,) = app.open_issues()
+        assert following.entries == 2, "what was rolled over and overtaken, and what is new"
+        app.ledger.finish(now[0])
+        assert [each.id for each in app.decisions.overtaken(now[0])] == [waiting.id]
+
+
+async def ask(app: App) -> None:
+    async with app.relay() as mailer:
+        await app.send_letters(mailer)
