@@ -643,7 +643,7 @@ def test_flags_beat_environment_beats_file(cli: Cli, monkeypatch: pytest.MonkeyP
 
 def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     done = cli("check")
-    assert (done.code, done.out.count("ok ")) == (0, 9)
+    assert (done.code, done.out.count("ok ")) == (0, 10)
     (cli.folder / "entries").rmdir()
     (cli.folder / "templates" / "email").mkdir(parents=True)
     (cli.folder / "templates" / "email" / "digest.html").write_text("<p>\n{% for x in %}\n")
@@ -652,6 +652,27 @@ def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     assert not checks["templates"]["ok"]
     assert "email/digest.html:2" in checks["templates"]["text"]
     assert cli("check").code == 1
+
+
+def test_check_tells_which_languages_have_words(cli: Cli) -> None:
+    def told() -> tuple[bool, str]:
+        checks = {check["name"]: check for check in cli("check", "--json").json["checks"]}
+        return checks["languages"]["ok"], checks["languages"]["text"]
+
+    assert told() == (True, "there are words in ar, de, en")
+    cli.overrides = ("site.language=fr",)
+    assert told()[0]
+    assert "none in fr" in told()[1]
+    cli.overrides = ('site.languages=["de-AT", "fr"]',)
+    assert told() == (False, "readers may choose fr, but there are no words of it; write locale/fr.po")
+    (cli.folder / "locale").mkdir()
+    catalog = cli.folder / "locale" / "fr.po"
+    catalog.write_text('msgid "Privacy"\nmsgstr "Confidentialité"\n')
+    assert told() == (True, "there are words in ar, de, en, fr")
+    catalog.write_text('\nmsgid broken\n')
+    well, text = told()
+    assert not well
+    assert "fr.po:2: " in text
 
 
 def modes(folder: Path) -> dict[str, str]:

@@ -22,6 +22,7 @@ from feed_publisher.cli.group import Place
 from feed_publisher.compose.html import check_template
 from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError, InputError
+from feed_publisher.domain.language import spoken
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
 from feed_publisher.services.words import ago, many
@@ -38,6 +39,7 @@ def check(place: Place, out: Out) -> None:
             ("database", _database),
             ("privacy", _privacy),
             ("templates", _templates),
+            ("languages", _languages),
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
@@ -101,6 +103,20 @@ def _templates(app: App) -> str:
         check_template(app.templates, name)
     app.check_templates()
     return f"{len(names)} compile, and sample mails of {many(len(app.settings.digests), 'digest')} are well"
+
+
+def _languages(app: App) -> str:
+    """Every catalog is read, the site's own included."""
+    known, site = app.catalogs.languages, app.settings.site
+    for language in sorted(known):
+        app.catalogs.of(language)
+    offered = next((language for language in site.languages if not spoken(language, known, "")), "")
+    if offered:
+        raise InputError(f"readers may choose {offered}, but there are no words of it; write locale/{offered}.po")
+    used = [site.language, *(digest.language for digest in app.settings.digests if digest.language)]
+    silent = next((language for language in used if not spoken(language, known, "")), "")
+    missing = f"; none in {silent}, where readers get English ones until there is a locale/{silent}.po"
+    return f"there are words in {', '.join(sorted(known))}" + (missing if silent else "")
 
 
 def _source(source: Source, app: App) -> str:
