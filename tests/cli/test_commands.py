@@ -669,7 +669,7 @@ def test_check_tells_which_languages_have_words(cli: Cli) -> None:
     catalog = cli.folder / "locale" / "fr.po"
     catalog.write_text('msgid "Privacy"\nmsgstr "Confidentialité"\n')
     assert told() == (True, "there are words in ar, de, en, fr")
-    catalog.write_text('\nmsgid broken\n')
+    catalog.write_text("\nmsgid broken\n")
     well, text = told()
     assert not well
     assert "fr.po:2: " in text
