@@ -214,6 +214,22 @@ def test_who_left_here_is_not_brought_back(site: Harbour) -> None:
     assert site.state("ann@example.org")[0] == "unsubscribed"
 
 
+def test_our_own_list_read_back_bars_nobody_who_only_left_this_digest(site: Harbour) -> None:
+    """The never-mail list is for the whole site: it would end their other newsletters, too."""
+    site.take("email\nann@example.org\nben@example.org\n")
+    for name in ("ann@example.org", "ben@example.org"):
+        (view,) = site.app.people.find(site.key(name))
+        if name.startswith("ann"):
+            site.app.people.leave(view.subscription, NOW)
+    text = "email,state\nann@example.org,unsubscribed\nben@example.org,unsubscribed\ncleo@example.org,unsubscribed\n"
+    order = site.order(site.file(text), confirmed=True)
+    assert site.app.moving_in().foresee(order, NOW).counts == {Fate.SAME: 1, Fate.SUPPRESSED: 2}
+    assert site.bring(order, []).counts == {Fate.SAME: 1, Fate.SUPPRESSED: 2}
+    assert site.state("ann@example.org")[:2] == ("unsubscribed", False), "as the list says, and no more"
+    assert site.state("ben@example.org")[1], "another system says so of somebody who is mailed here"
+    assert site.take("email,state\nann@example.org,bounced\n").suppressed == 1, "that is about the address"
+
+
 def test_groups_are_topics_by_title_or_slug_or_as_told(site: Harbour) -> None:
     text = "email,tags\na@example.org,THE QUAY\nb@example.org,fog; quay\nc@example.org,Old harbour|Junk\n"
     tally = site.take(text, groups=("Old Harbour=quay", "*="))

@@ -48,11 +48,12 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
-    """An address that the list says is never to be mailed."""
+    """An address that the list says is never to be mailed. ``left``: only because its reader has unsubscribed."""
 
     place: int
     address_key: str
     reason: str
+    left: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,7 +171,9 @@ class MovingIn:
         for place, sheet, row in _placed(order, only_barring=True):
             if isinstance(row, SubscriberRow) and row.standing.is_over:
                 reason = f"{row.standing} in {_short(sheet.name)}{mark}"
-                yield Barred(place=place, address_key=self._key_of(row.address), reason=reason), _ending(sheet, row)
+                left = row.standing is Standing.UNSUBSCRIBED
+                barred = Barred(place=place, address_key=self._key_of(row.address), reason=reason, left=left)
+                yield barred, _ending(sheet, row)
 
     def _rows(self, order: Order, tally: Tally) -> Iterator[tuple[Newcomer | None, Callable[[Fate], Ended]]]:
         for place, sheet, row in _placed(order):

@@ -52,9 +52,11 @@ class SqlTaking:
         self._writes = writes
 
     def bar(self, people: Sequence[Barred], now: datetime) -> list[Fate]:
-        """Put addresses on the never-mail list."""
+        """Put addresses on the never-mail list; not that of a reader who has left this digest here, too."""
         with self._transaction() as connection:
             new, earlier = self._unmarked(connection, people)
+            known = _left(connection, self._slug, new.keys() - {each.address_key for each in people if not each.left})
+            new = {key: each for key, each in new.items() if key not in known}
             listed = _suppressed(connection, new)
             rows = [
                 {"address_key": key, "reason": new[key].reason, "created_at": now} for key in new if key not in listed
@@ -64,6 +66,7 @@ class SqlTaking:
             fates = {key: Fate.STAYS_SUPPRESSED if key in listed else Fate.SUPPRESSED for key in new}
             after = {row["address_key"]: state_of(row["reason"]) for row in rows}
             self._mark(connection, [self._row(new[key], fate, after=after.get(key, "")) for key, fate in fates.items()])
+        fates |= dict.fromkeys(known, Fate.SAME)
         return [earlier.get(each.place) or fates[each.address_key] for each in people]
 
     def take(self, people: Sequence[Newcomer], cadence: str, now: datetime) -> list[Fate]:
@@ -307,6 +310,17 @@ def _plain(value: Any) -> Any:
 
 def _suppressed(connection: Connection, keys: Iterable[str]) -> set[str]:
     query = select(suppression.c.address_key).where(suppression.c.address_key.in_(sorted(keys)))
+    return set(connection.execute(query).scalars())
+
+
+def _left(connection: Connection, slug: str, keys: Iterable[str]) -> set[str]:
+    query = (
+        select(subscriber.c.address_key)
+        .join(subscription, subscription.c.subscriber_id == subscriber.c.id)
+        .join(digest, digest.c.id == subscription.c.digest_id)
+        .where(digest.c.slug == slug, subscription.c.state == SubscriptionState.UNSUBSCRIBED)
+        .where(subscriber.c.address_key.in_(sorted(keys)))
+    )
     return set(connection.execute(query).scalars())
 
 
