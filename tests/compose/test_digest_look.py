@@ -142,14 +142,28 @@ def test_an_article_has_the_direction_of_its_words(shipped):
 
 def test_what_does_not_fit_is_on_the_web(shipped):
     long = "High water at noon, low water in the evening, and a strong wind from the north-west. " * 12
-    made = edition(shipped, [line(n, SEA, summary=long) for n in range(200)], maximum=200)
+    made = edition(shipped, [line(199 - n, SEA, summary=long) for n in range(200)], maximum=200)
     assert len(made.html.encode()) < 98_000
     assert made.shown < 200
     assert f"{200 - made.shown} more articles on the web" in words(made.html)
     assert f"{200 - made.shown} more articles on the web" in made.text
-    assert f"Title {made.shown - 1}" in words(made.html)
-    assert f"Title {made.shown}" not in words(made.html)
+    assert f"Title {200 - made.shown} " in words(made.html)
+    assert f"Title {199 - made.shown} " not in words(made.html)
     assert len(made.entries) == 200
+
+
+def test_what_does_not_fit_are_the_oldest_and_not_the_last_sections(shipped):
+    """Sections come as their topics are named; the lead, which the subject names, stays whatever its age."""
+    long = "High water at noon, low water in the evening, and a strong wind from the north-west. " * 12
+    old = [line(n, SEA, summary=long) for n in range(100, 0, -1)]
+    new = [line(n, SUN, summary=long) for n in range(200, 100, -1)]
+    made = edition(shipped, [*old, *new], maximum=200)
+    assert made.shown < 100
+    numbers = [number for number, _, _ in made.entries]
+    assert numbers[: made.shown] == [100, *range(200, 201 - made.shown, -1)]
+    assert sorted(numbers) == list(range(1, 201))
+    assert "Title 200 " in words(made.html)
+    assert "Title 99 " not in words(made.html)
 
 
 def test_the_line_beside_the_subject(shipped):

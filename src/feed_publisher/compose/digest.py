@@ -199,13 +199,13 @@ def render_edition(
     leads = entries[: min(maximum, OTHER_LEADS + 1)]
     own = clean_header(edits.subject)
     context["subject"] = choose([own] if own else _subjects(templates.environment, context, leads, issue.date))
-    shown, html = min(maximum, len(lines)), ""
-    while not html or (shown > 1 and len(html.encode()) >= MOST_HTML):
-        shown = shown * 4 // 5 if html else shown
-        sections = _sections(lines[:shown], entries, digest.images, tagged, topic_url)
+    shown, html = list(range(min(maximum, len(lines)))), ""
+    while not html or (len(shown) > 1 and len(html.encode()) >= MOST_HTML):
+        shown = _newest(lines, shown, len(shown) * 4 // 5) if html else shown
+        sections = _sections([(lines[place], entries[place]) for place in shown], digest.images, tagged, topic_url)
         context |= {
             "sections": sections,
-            "more": len(lines) - shown,
+            "more": len(lines) - len(shown),
             "picture_hosts": _picture_hosts(sections, context),
         }
         html = inline_css(render(templates.environment, "email/digest.html", **context))
@@ -218,11 +218,23 @@ def render_edition(
         template=templates.hash,
         language=language,
         nonce=nonce,
-        entries=_numbered(lines),
-        shown=shown,
+        entries=_numbered([*(lines[place] for place in shown), *_without(lines, shown)]),
+        shown=len(shown),
         left_out=_numbered(left_out),
         revision=revision,
     )
+
+
+def _newest(lines: Sequence[Line], places: Sequence[int], count: int) -> list[int]:
+    """So many of these places, in their order: the lead, which the subject names, and the newest others."""
+    lead, *others = places
+    newest = sorted(others, key=lambda each: (lines[each].entry.published, lines[each].entry.number), reverse=True)
+    return sorted([lead, *newest[: max(1, count) - 1]])
+
+
+def _without(lines: Sequence[Line], places: Collection[int]) -> list[Line]:
+    gone = set(places)
+    return [line for place, line in enumerate(lines) if place not in gone]
 
 
 def _numbered(lines: Sequence[Line]) -> tuple[tuple[int, int, str], ...]:
@@ -278,10 +290,10 @@ def _context(site: SiteView, digest: DigestView, issue: IssueView, language: str
 
 
 def _sections(
-    lines: Sequence[Line], entries: Sequence[dict[str, object]], images: Images, tagged: _Tagger, topic_url: str
+    shown: Sequence[tuple[Line, dict[str, object]]], images: Images, tagged: _Tagger, topic_url: str
 ) -> list[dict[str, object]]:
     by_topic: dict[TopicRef, list[dict[str, object]]] = {}
-    for place, (line, entry) in enumerate(zip(lines, entries, strict=False)):
+    for place, (line, entry) in enumerate(shown):
         with_image = images is Images.ALL or (images is Images.LEAD and place == 0)
         by_topic.setdefault(line.topic, []).append(entry if with_image else entry | {"image": None})
     return [
