@@ -16,8 +16,6 @@ from feed_publisher.ports.people import Letter, NewSubscription, PeopleStore, Su
 REQUEST_BITS = 20
 """A confirm token names the subscription and which of its requests it answers, in one number."""
 
-IMPORT_BATCH = 500
-
 
 @dataclass(slots=True)
 class ImportReport:
@@ -85,48 +83,31 @@ class Subscribe:
     def add(
         self, digest: str, rows: Iterator[SubscriberRow | Problem], active: bool, file: str, now: datetime
     ) -> ImportReport:
-        """Import rows in batches; a row that is refused says why, with its line in ``file``, and stops no other."""
+        """Add readers one by one; a row that is refused says why, with its line in ``file``, and stops no other.
+
+        Whole lists come in by ``services.moving_in``, which can be foreseen, continued and taken back.
+        """
         report = ImportReport()
-        batch: list[SubscriberRow] = []
         for row in rows:
             if isinstance(row, Problem):
                 report.rejected.append(row)
-            else:
-                batch.append(row)
-            if len(batch) >= IMPORT_BATCH:
-                self._add_batch(digest, batch, active, file, now, report)
-                batch = []
-        self._add_batch(digest, batch, active, file, now, report)
+            elif reason := self._add(digest, row, active, report, now):
+                report.rejected.append(Problem(where=f"{file}:{row.line}", reason=reason))
         return report
 
-    def _add_batch(
-        self, digest: str, batch: list[SubscriberRow], active: bool, file: str, now: datetime, report: ImportReport
-    ) -> None:
+    def _add(self, digest: str, row: SubscriberRow, active: bool, report: ImportReport, now: datetime) -> str:
+        """Why it was refused, or ""."""
         try:
-            self._join(digest, batch, active, file, now, report)
-        except FeedPublisherError:
-            # One row spoils the transaction of all: take them one by one to find it.
-            for row in batch:
-                try:
-                    self._join(digest, [row], active, file, now, report)
-                except FeedPublisherError as error:
-                    report.rejected.append(Problem(where=f"{file}:{row.line}", reason=str(error)))
-
-    def _join(
-        self, digest: str, batch: list[SubscriberRow], active: bool, file: str, now: datetime, report: ImportReport
-    ) -> None:
-        people = [self._from_row(digest, row, active) for row in batch]
-        joined = self._people.join(people, self._cadences[digest], now)
+            joined = self._people.join([self._from_row(digest, row, active)], self._cadences[digest], now)
+        except FeedPublisherError as error:
+            return str(error)
         report.added += joined.added
         report.updated += joined.updated
-        for row in batch:
-            reason = ""
-            if row.address.typed in joined.suppressed:
-                reason = f"{row.address} is on the never-mail list; `suppress remove` takes it off"
-            elif row.address.typed in joined.left:
-                reason = f"{row.address} has unsubscribed; only they can come back, on the page to subscribe"
-            if reason:
-                report.rejected.append(Problem(where=f"{file}:{row.line}", reason=reason))
+        if joined.suppressed:
+            return f"{row.address} is on the never-mail list; `suppress remove` takes it off"
+        if joined.left:
+            return f"{row.address} has unsubscribed; only they can come back, on the page to subscribe"
+        return ""
 
     def _from_row(self, digest: str, row: SubscriberRow, active: bool) -> NewSubscription:
         return NewSubscription(
