@@ -385,7 +385,8 @@ class App:
 
         head = self.letterhead
         site, keys = wiring.site_view(self.settings), self.people.secrets("token")
-        return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, head.links(0))
+        dead, operators = head.links(0), self.settings.mail.operators
+        return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, dead, operators)
 
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from flow.flow_site import DAY, HOUR, MONDAY, Mail, Site, listing
+from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 
 from feed_publisher.domain.editing import Change
@@ -288,6 +289,42 @@ def test_links_of_another_kind_and_forged_ones_open_nothing(paper: Site) -> None
         with paper.open() as app:
             leave = app.letterhead.links(1).unsubscribe.rpartition("/")[2]
         assert client.get(f"/decide/{leave}").status_code == 404
+
+
+def test_who_is_no_operator_any_more_decides_nothing(paper: Site) -> None:
+    issue = draft(paper)
+    mails = {mail.to: mail for mail in questions(paper)}
+    paper.configure(site=paper.site.replace(', "chief@harbour.example"', ""))
+    with phone(paper) as client:
+        gone, here = link(mails["chief@harbour.example"]), link(mails["desk@harbour.example"])
+        assert client.get(gone).status_code == 404
+        assert client.post(gone, data={"action": "approve", "revision": "0"}).status_code == 404
+        assert client.get(f"{gone}/mail").status_code == 404
+        assert client.get(here).status_code == 200
+    assert state(paper, issue) is IssueState.DRAFT
+
+
+def test_a_draft_that_waits_is_told_once_and_then_costs_no_writing(paper: Site) -> None:
+    """Looked at every two seconds, for as long as it takes somebody to decide."""
+    issue = draft(paper)
+    with paper.open() as app:
+        deciding = app.deciding()
+        deciding.step(paper.now)
+        told = paper.notices()
+        assert sum(f"issues approve {issue.id}" in sentence for sentence in told) == 1
+        statements: list[str] = []
+
+        def note(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+            statements.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            deciding.step(paper.now)
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+    assert paper.notices() == told
+    assert statements
+    assert not [each for each in statements if "count(" in each or each.startswith(("BEGIN IMMEDIATE", "INSERT"))]
 
 
 # --- without a decision

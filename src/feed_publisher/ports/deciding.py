@@ -98,8 +98,8 @@ class DecisionStore(Protocol):
         """End a draft; its entries come in the next issue."""
         ...
 
-    def waiting(self, rehearsal: bool) -> list[Open]:
-        """Drafts, with what waits in them."""
+    def waiting(self, rehearsal: bool) -> list[tuple[Issue, datetime | None]]:
+        """Drafts, with when the first mail of each may leave. Asked every few seconds: it counts nothing."""
         ...
 
     def look(self, number: int) -> Open: ...

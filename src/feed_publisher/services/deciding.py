@@ -73,14 +73,16 @@ class Deciding:
 
     def step(self, now: datetime) -> None:
         """Tell what waits, and do with what nobody has decided in time as the settings say."""
-        for each in self._store.waiting(self._rehearsal):
-            rules = self._rules.get(each.issue.digest)
-            if rules is None or each.first_at is None:
+        for issue, first_at in self._store.waiting(self._rehearsal):
+            rules = self._rules.get(issue.digest)
+            if rules is None or first_at is None:
                 continue
-            self._desk.tell(f"waits {each.issue.id}", self.sentence(each), now)
-            until = deadline(each, rules)
+            about = f"waits {issue.id}"
+            if not self._desk.has_told(about):
+                self._desk.tell(about, self.sentence(self._store.look(issue.id)), now)
+            until = deadline(issue, first_at, rules)
             if until is not None and now >= until:
-                self._end(each, rules, now)
+                self._end(issue, rules, now)
         for issue in self._store.overtaken(now - TOLD_BACK):
             self._desk.tell(
                 f"overtaken {issue.id}",
@@ -89,8 +91,7 @@ class Deciding:
                 now,
             )
 
-    def _end(self, waiting: Open, rules: DigestRules, now: datetime) -> None:
-        issue = waiting.issue
+    def _end(self, issue: Issue, rules: DigestRules, now: datetime) -> None:
         if rules.unapproved == "send":
             self._store.approve(issue.id, NOBODY, now, What.SENT)
             said = (
@@ -119,7 +120,7 @@ class Deciding:
     def becomes(self, about: Open) -> str:
         """What happens to a waiting issue when nobody decides, as part of a sentence."""
         rules = self._rules.get(about.issue.digest)
-        until = deadline(about, rules) if rules else None
+        until = deadline(about.issue, about.first_at, rules) if rules else None
         if rules is None or until is None:
             return "otherwise it waits until the next issue takes its articles over"
         if rules.unapproved == "send":
@@ -134,14 +135,14 @@ class Deciding:
         return f"{moment.astimezone(self._zone):%a %d %b %H:%M}" if moment else ""
 
 
-def deadline(waiting: Open, rules: DigestRules) -> datetime | None:
-    """Until when somebody may decide before the settings do. None: an issue that is held, or that a guard stopped,
+def deadline(issue: Issue, first_at: datetime | None, rules: DigestRules) -> datetime | None:
+    """Until when somebody may decide before the settings do; ``first_at`` is when its first mail may leave.
 
-    waits, and so does all of a digest that says so.
+    None for an issue that waits however long it takes: it is held, a guard stopped it, or its digest wants it so.
     """
-    issue, cadence = waiting.issue, cadence_of(waiting.issue.slot)
+    cadence = cadence_of(issue.slot)
     stopped = issue.held or issue.reason or issue.state is not IssueState.DRAFT
-    if stopped or not rules.needs_approval or rules.unapproved == "wait" or waiting.first_at is None or cadence is None:
+    if stopped or not rules.needs_approval or rules.unapproved == "wait" or first_at is None or cadence is None:
         return None
     usual = timedelta(0) if rules.unapproved == "send" else rules.lateness(cadence)
-    return waiting.first_at + (usual if rules.approve_within is None else rules.approve_within)
+    return first_at + (usual if rules.approve_within is None else rules.approve_within)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
@@ -38,6 +38,7 @@ class Questions:
         senders: Mapping[str, Sender],
         keys: Mapping[int, bytes],
         dead: Links,
+        operators: Collection[str],
     ) -> None:
         self._store = store
         self._deciding = deciding
@@ -46,6 +47,7 @@ class Questions:
         self._senders = senders
         self._keys = keys
         self._dead = dead
+        self._operators = operators
 
     async def send(self, mailer: Mailer, now: datetime) -> int:
         """How many the relay accepted. None is mailed twice: what a crash leaves in doubt stays so."""
@@ -75,11 +77,12 @@ class Questions:
         return accepted
 
     def asked(self, token: str) -> Question | None:
-        """The question whose mail holds this link; None for any other."""
+        """The question whose mail holds this link; None for any other, and for who is no operator any more."""
         claim = read_token(token, self._keys)
         if claim is None or claim.purpose is not Purpose.DECIDE:
             return None
-        return self._store.question(claim.subject)
+        found = self._store.question(claim.subject)
+        return found if found is not None and found.address in self._operators else None
 
     def url(self, question: Question) -> str:
         """The page on which it is answered."""

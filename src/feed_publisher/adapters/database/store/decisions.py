@@ -96,10 +96,10 @@ class SqlDecisionStore:
 
     # --- looking
 
-    def waiting(self, rehearsal: bool) -> list[Open]:
+    def waiting(self, rehearsal: bool) -> list[tuple[Issue, datetime | None]]:
         drafts = and_(issue.c.state == IssueState.DRAFT, issue.c.rehearsal.is_(rehearsal))
         with self._database.read() as connection:
-            return [_open(connection, each) for each in load_issues(connection, drafts)[::-1]]
+            return [(each, _first_at(connection, each.id)) for each in load_issues(connection, drafts)[::-1]]
 
     def look(self, number: int) -> Open:
         with self._database.read() as connection:
@@ -227,6 +227,13 @@ def _is_untried(number: int) -> ColumnElement[bool]:
 
 def _note(connection: Connection, number: int, what: What, who: str, now: datetime) -> None:
     connection.execute(issue_event.insert(), {"issue_id": number, "at": now, "what": what, "who": who})
+
+
+def _first_at(connection: Connection, draft: int) -> datetime | None:
+    """Nothing of a draft has been tried, so its mail is due when it may leave: the first of an index."""
+    due = select(delivery.c.due_at).where(delivery.c.issue_id == draft, delivery.c.state == DeliveryState.QUEUED)
+    first: datetime | None = connection.execute(due.order_by(delivery.c.due_at).limit(1)).scalar()
+    return first
 
 
 def _open(connection: Connection, found: Issue) -> Open:

@@ -25,6 +25,11 @@ class SqlDeskStore:
         with self._database.write() as connection:
             return insert_if_missing(connection, notice, {"about": about, "at": now, "sentence": sentence})
 
+    def has_told(self, about: str) -> bool:
+        """For a sentence that costs something to make."""
+        with self._database.read() as connection:
+            return connection.execute(select(notice.c.id).where(notice.c.about == about)).first() is not None
+
     def notices(self, limit: int) -> list[Notice]:
         with self._database.read() as connection:
             rows = connection.execute(select(notice).order_by(notice.c.at.desc(), notice.c.id.desc()).limit(limit))
