@@ -16,8 +16,8 @@ from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.skipping import Skipping
 
-PAGE = 20_000
-"""Readers looked at together."""
+PAGE = 5_000
+"""Readers looked at together. Their rows are read by one call, during which nobody else has the interpreter."""
 
 BATCH = 1_000
 """Readers per transaction: others who want to write wait for some tens of milliseconds at most."""
