@@ -36,6 +36,7 @@ from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
+from feed_publisher.adapters.database.store.topic_changes import SqlTopicChangeStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
 from feed_publisher.config.loading import load, state_of
@@ -51,6 +52,7 @@ from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.websub import Caller
+from feed_publisher.services.topic_changes import TopicChanges
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -95,7 +97,14 @@ def utc_now() -> datetime:
 class App:
     """One site, opened: settings, database, stores, and what the entrances do with them."""
 
-    def __init__(self, folder: Path, overrides: Sequence[str] = (), clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        overrides: Sequence[str] = (),
+        clock: Callable[[], datetime] = utc_now,
+        only_looking: bool = False,
+    ) -> None:
+        """``only_looking``: topics that are to go into others, or to be split, are left as they are."""
         self.folder = folder
         self._settings_state = state_of(folder)
         self._told_outdated = False
@@ -106,6 +115,7 @@ class App:
         self.database = Database(self.settings.database.url or f"sqlite:///{self._sqlite_file()}")
         self.entries = SqlEntryStore(self.database, self.settings.site.language)
         self.topics = SqlTopicStore(self.database)
+        self.topic_changes = TopicChanges(SqlTopicChangeStore(self.database), log.warning)
         self.authors = SqlAuthorStore(self.database)
         self.feeds = SqlFeedStore(self.database)
         self.feed_use = SqlFeedUseStore(self.database)
@@ -129,7 +139,7 @@ class App:
             clock=clock,
         )
         self.owner = Owner(folder / "var" / "run")
-        self._prepare()
+        self._prepare(only_looking)
 
     def _sqlite_file(self) -> Path:
         from feed_publisher.adapters.files import private_folder
@@ -141,12 +151,17 @@ class App:
             raise ConfigError(f"cannot be made: {error.strerror}", str(file.parent)) from error
         return file
 
-    def _prepare(self) -> None:
+    def _prepare(self, only_looking: bool) -> None:
         now = self.clock()
         migrate(self.database, now)
         self.entries.settle_languages()
+        if not only_looking:
+            self.topic_changes.finish(now)
         for topic in self.settings.topics:
             self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
+        if not only_looking:
+            self.topic_changes.begin(wiring.declared_topics(self.settings), now)
+            self.topic_changes.finish(now)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
 
@@ -463,9 +478,8 @@ class App:
         """The words for reasons; ``one``: those of a single reader."""
         from feed_publisher.services.reasons import Words
 
-        titles = {number: slug for slug, number in self.topics.numbers().items()}
-        named = {topic.slug: topic.title for topic in self.topics.all()}
-        return Words(self.settings.site.timezone, {n: named.get(s, s) for n, s in titles.items()}, one)
+        titles = {number: topic.title for number, topic in self.topics.refs().items()}
+        return Words(self.settings.site.timezone, titles, one)
 
     def dry_run(self, slug: str, as_of: datetime | None) -> Iterator[DryMail]:
         """Every mail a manual send would make now."""

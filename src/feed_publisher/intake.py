@@ -223,7 +223,8 @@ class Intake:
         """The title of a topic named by its slug; an unknown one is made."""
         if slug is None:
             return ()
-        known = self.topics.get(check_slug(slug, "--topic"))
+        (slug,) = self.topics.today([check_slug(slug, "--topic")])
+        known = self.topics.get(slug)
         if known is None:
             self.topics.declare(slug, slug.replace("-", " ").capitalize(), self.clock())
             known = self.topics.get(slug)

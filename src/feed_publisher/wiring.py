@@ -16,6 +16,7 @@ from feed_publisher.domain.cadence import Clock
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.rhythm import QuietHours
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
+from feed_publisher.services.topic_changes import DeclaredTopic
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def feed_site(settings: Settings) -> FeedSite:
         logo=site.logo,
         hubs=settings.hub_urls,
     )
+
+
+def declared_topics(settings: Settings) -> list[DeclaredTopic]:
+    """Where the topics of the settings come from."""
+    return [
+        DeclaredTopic(slug=topic.slug, was=topic.was, split_from=topic.split_from or "") for topic in settings.topics
+    ]
 
 
 def site_view(settings: Settings) -> SiteView:

@@ -157,7 +157,7 @@ class World:
         """What services.issue would add for these readers."""
         found = self.issues.candidates(min(reader.cursor for reader in readers), opened.through)
         revisions = {entry.number: entry.revision for entry, _ in found}
-        slugs = {number: slug for slug, number in self.topics.numbers().items()}
+        slugs = {number: topic.slug for number, topic in self.topics.refs().items()}
         editions: dict[str, Edition] = {}
         deliveries, nothing = [], []
         for reader in readers:

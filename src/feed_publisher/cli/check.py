@@ -17,6 +17,7 @@ import click
 
 from feed_publisher import wiring
 from feed_publisher.app import App
+from feed_publisher.cli.check_topics import topics_line
 from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.compose.html import check_template
@@ -33,9 +34,10 @@ from feed_publisher.services.words import ago, many
 @click.pass_obj
 def check(place: Place, out: Out) -> None:
     """Configuration, templates, database, sources, mail server and names: a line each. Exit 1 if one is not well."""
-    with open_app(place) as app:
+    with open_app(place, only_looking=True) as app:
         checks: list[tuple[str, Callable[[App], str]]] = [
             ("settings", _settings),
+            ("topics", topics_line),
             ("database", _database),
             ("privacy", _privacy),
             ("templates", _templates),
@@ -62,7 +64,8 @@ def _try(step: Callable[[App], str], app: App) -> tuple[bool, str]:
 
 def _settings(app: App) -> str:
     settings = app.settings
-    known = {topic.slug for topic in app.topics.all()}
+    known = {topic.slug for topic in app.topics.all()} | app.topics.aliases().keys()
+    known |= {old for topic in settings.topics for old in topic.was}
     for digest in settings.digests:
         for slug in sorted(set(digest.topics) - known):
             near = get_close_matches(slug, known, 1)

@@ -87,10 +87,10 @@ def with_out(command: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def open_app(place: Place) -> App:
-    """The site of this command. Raises ConfigError, StorageError."""
+def open_app(place: Place, only_looking: bool = False) -> App:
+    """The site of this command; ``only_looking`` as for App. Raises ConfigError, StorageError."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    return App(place.folder, place.overrides)
+    return App(place.folder, place.overrides, only_looking=only_looking)
 
 
 def books_json(books: Books) -> dict[str, int]:

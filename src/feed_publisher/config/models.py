@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from feed_publisher.config.succession import contradiction
 from feed_publisher.config.values import (
     BaseUrl,
     Cron,
@@ -280,7 +281,12 @@ class Topic(Section):
     """Shown to readers; the heading that finds it."""
 
     was: tuple[Slug, ...] = ()
-    """Slugs it had before: their addresses lead here for ever, articles and readers stay."""
+    """Slugs it had before, or of topics that go into it: their addresses lead here for ever, articles and readers come
+    along. Topics that have gone into another one cannot be parted again; "check" says before what would be done."""
+
+    split_from: Annotated[Slug, Field(min_length=1)] | None = None
+    """Slug of the topic that this one was a part of: whoever follows that one follows this one, too, from now on. Done
+    once; readers who do not want it leave it out on their page."""
 
     ended: bool = False
     """No article will follow: a last entry says so, and after 30 days its feeds are answered 410."""
@@ -480,6 +486,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _topics_have_one_way_to_go(self) -> Settings:
+        trouble = contradiction((topic.slug, topic.was, topic.split_from) for topic in self.topics)
+        if trouble:
+            raise ValueError(trouble)
+        return self
+
+    @model_validator(mode="after")
     def _old_feeds_are_unique(self) -> Settings:
         paths = [*self.site.old_feeds, *(path for topic in self.topics for path in topic.old_feeds)]
         double = next((path for path in paths if paths.count(path) > 1), None)
@@ -507,7 +520,9 @@ class Settings(BaseSettings):
         """Slugs of topics in the order in which a digest has its sections; the others come by their newest article."""
         if digest.order == "newest":
             return ()
-        return digest.topics or tuple(topic.slug for topic in self.topics)
+        now = {old: topic.slug for topic in self.topics for old in topic.was}
+        named = digest.topics or tuple(topic.slug for topic in self.topics)
+        return tuple(dict.fromkeys(now.get(slug, slug) for slug in named))
 
     def source(self, slug: str) -> Source:
         """The source of this slug, or ConfigError naming the known ones."""

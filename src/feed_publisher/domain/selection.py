@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 EVERYTHING = "*"
 
@@ -35,6 +35,14 @@ class Choice:
         """The sequence above which entries of this topic count, or None when it is not chosen."""
         return self.starts.get(topic, self.everything)
 
+    def given(self, topic: int, start: int) -> Choice:
+        """With a topic more, which counts from there on; unchanged where it has that topic already."""
+        return self if self.start_of(topic) is not None else replace(self, starts={**self.starts, topic: start})
+
+    def is_within(self, topics: Collection[int]) -> bool:
+        """Whether it has nothing but these topics."""
+        return self.everything is None and bool(self.starts) and self.starts.keys() <= set(topics)
+
 
 def change_choice(old: Choice, wanted: Iterable[int] | None, now_sequence: int) -> Choice:
     """The choice after a change of topics (None: everything). Kept topics keep their start, new ones start now."""
@@ -48,10 +56,14 @@ def change_choice(old: Choice, wanted: Iterable[int] | None, now_sequence: int) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An entry with a new sequence somewhere, and its sequence in every topic it is mailable in."""
+    """An entry with a new sequence somewhere, and its sequence in every topic it is mailable in.
+
+    ``elsewhere``: the lowest sequence in a topic that does not count here, but may have counted once.
+    """
 
     entry: int
     sequences: Mapping[int, int]
+    elsewhere: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +94,8 @@ def select(candidates: Iterable[Candidate], choice: Choice, cursor: int, through
     for candidate in candidates:
         counted = {topic: n for topic, n in candidate.sequences.items() if _counts(choice, topic, n, through)}
         if counted and min(counted.values()) > cursor:
-            may_have_had = any(n <= cursor for n in candidate.sequences.values())
+            anywhere = [*candidate.sequences.values(), *([] if candidate.elsewhere is None else [candidate.elsewhere])]
+            may_have_had = min(anywhere) <= cursor
             topic = min(counted, key=lambda t: counted[t])
             selected.append(
                 Selected(entry=candidate.entry, topic=topic, sequence=counted[topic], may_have_had=may_have_had)

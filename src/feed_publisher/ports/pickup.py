@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from feed_publisher.domain.identity import Key
-from feed_publisher.domain.model import Draft, Entry, EntryState, Problem, Reading, TopicRef
+from feed_publisher.domain.model import Draft, Entry, EntryState, Problem, Reading
 from feed_publisher.domain.recognition import Decision, Known, Listed
 from feed_publisher.domain.source import Outcome, ParseRules, SourceRecord, SourceRules, SourceState, Validators
 
@@ -121,15 +121,6 @@ class EntryStore(Protocol):
     def listed_in(self, number: int) -> list[tuple[str, str, int]]:
         """(source, document, place from 0) of the documents that listed it when they were last read."""
         ...
-
-
-class TopicStore(Protocol):
-    """Topics by slug."""
-
-    def all(self) -> list[TopicRef]: ...
-    def get(self, slug: str) -> TopicRef | None: ...
-    def numbers(self) -> dict[str, int]: ...
-    def declare(self, slug: str, title: str, now: datetime, was: Sequence[str] = (), ended: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

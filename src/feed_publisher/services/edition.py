@@ -27,7 +27,7 @@ from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
 from feed_publisher.ports.issues import IssueStore, StaleEdition
-from feed_publisher.ports.pickup import TopicStore
+from feed_publisher.ports.topics import TopicStore
 
 LONGEST_WAIT = timedelta(days=28)
 """How long an article waits for others to make a minimum."""
@@ -153,22 +153,20 @@ class Editions:
         return {self._press.templates.hash: self._press.templates.source}
 
     def covered(self, rules: DigestRules) -> set[int] | None:
-        """The topics of a digest by number; None for all."""
-        numbers = self._topics.numbers()
-        return {numbers[slug] for slug in rules.topics if slug in numbers} if rules.topics else None
+        """The topics of a digest by number, with those that have gone into them; None for all."""
+        return self._topics.reach(rules.topics) if rules.topics else None
 
     def stock(self, rules: DigestRules, after: int, through: int, maturing: Maturing = ()) -> Stock:
         """What became mailable in (after, through] and is still public, and what will have matured by then."""
-        numbers, covered = self._topics.numbers(), self.covered(rules)
+        covered = self.covered(rules)
         found = self._store.candidates(after, through)
         if maturing:
             found = sorted([*found, *maturing], key=lambda each: (each[0].published, each[0].number), reverse=True)
         candidates = [_covered(candidate, covered) for _, candidate in found]
-        slugs = {topic.slug: topic for topic in self._topics.all()}
         return Stock(
             entries={entry.number: entry for entry, _ in found},
             candidates=candidates,
-            topics={number: slugs[slug] for slug, number in numbers.items() if slug in slugs},
+            topics=self._topics.refs(),
             through=through,
         )
 
@@ -330,4 +328,5 @@ def _covered(candidate: Candidate, topics: set[int] | None) -> Candidate:
     if topics is None:
         return candidate
     kept = {topic: sequence for topic, sequence in candidate.sequences.items() if topic in topics}
-    return Candidate(entry=candidate.entry, sequences=kept)
+    others = [sequence for topic, sequence in candidate.sequences.items() if topic not in topics]
+    return Candidate(entry=candidate.entry, sequences=kept, elsewhere=min(others, default=None))

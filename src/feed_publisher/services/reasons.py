@@ -112,5 +112,5 @@ class Words:
         return f"{local:%a} {local.day} {local:%b %Y, %H:%M}"
 
     def _topics(self, numbers: tuple[int, ...]) -> str:
-        titles = [f"“{self._titles[number]}”" for number in numbers if number in self._titles]
+        titles = dict.fromkeys(f"“{self._titles[number]}”" for number in numbers if number in self._titles)
         return " or ".join(titles) or "its topic"

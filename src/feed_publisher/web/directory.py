@@ -39,7 +39,7 @@ class Directory:
         topic, slug, rest = found.groups()
         if topic:
             return f"/topics/{self._aliases[topic]}" if topic in self._aliases else None
-        now = "+".join(sorted(self._aliases.get(part, part) for part in slug.split("+")))
+        now = "+".join(sorted({self._aliases.get(part, part) for part in slug.split("+")}))
         return f"/feeds/{now}{rest}" if now != slug and set(slug.split("+")) & self._aliases.keys() else None
 
     def ended(self, slug: str) -> bool:

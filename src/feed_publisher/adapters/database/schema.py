@@ -166,6 +166,21 @@ topic = Table(
     Column("title", String(500), nullable=False),
     Column("added_at", Utc, nullable=False),
     Column("ended_at", Utc),
+    Column("merged_into", Id),  # the topic it went into, or is going into; never one that has gone itself
+    Column("merged_at", Utc),  # since when nothing shows it any more
+)
+
+topic_change = Table(  # what was decided once about the readers of a topic, and how far it has been carried out
+    "topic_change",
+    metadata,
+    _id(),
+    Column("kind", String(10), nullable=False),
+    Column("topic_id", Id, ForeignKey("topic.id"), nullable=False),
+    Column("other_id", Id, ForeignKey("topic.id"), nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # from where the topic counts for the readers of the other one
+    Column("at", Utc, nullable=False),
+    Column("done_at", Utc),
+    UniqueConstraint("kind", "topic_id", "other_id"),
 )
 
 topic_alias = Table(

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from feed_publisher.adapters.database.schema import edition, edition_entry, template, topic
+from feed_publisher.adapters.database.schema import edition, edition_entry, template
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.topic_names import named
 from feed_publisher.domain.issue import Edition
 from feed_publisher.ports.issues import Batch
 
@@ -55,7 +56,7 @@ def _insert(connection: Connection, issue_id: int, new: Edition, templates: Mapp
         "revision": new.revision,
     }
     number = int(connection.execute(edition.insert().returning(edition.c.id), values).scalar_one())
-    topics = {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
+    topics = named(connection, {slug for *_, slug in (*new.entries, *new.left_out)})
     rows = [
         {
             "edition_id": number,

@@ -18,12 +18,12 @@ from feed_publisher.adapters.database.schema import (
     subscription,
     subscription_event,
     suppression,
-    topic,
     topic_set,
 )
 from feed_publisher.adapters.database.store.common import chunks, insert_missing, inserted
 from feed_publisher.adapters.database.store.people import clock_number, fresh_start, start_of, topic_set_number
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.topic_names import reach
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.selection import Choice, change_choice
 from feed_publisher.ports.moving import Barred, Fate, Newcomer
@@ -272,8 +272,7 @@ class _Batch:
         return values
 
     def _topics(self, slugs: Sequence[str]) -> dict[int, int]:
-        query = select(topic.c.id).where(topic.c.slug.in_(slugs))
-        return dict.fromkeys(self.connection.execute(query).scalars(), 0)
+        return dict.fromkeys(sorted(reach(self.connection, slugs, kept=self.writes)), 0)
 
     def _set(self, choice: Choice) -> int:
         if not self.writes:

@@ -24,6 +24,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.common import insert_if_missing
 from feed_publisher.adapters.database.store.members import lock_feeds
+from feed_publisher.adapters.database.store.topic_names import named
 from feed_publisher.domain.archive import FeedKind, fits_together
 from feed_publisher.domain.errors import ConfigError, NoRoomError
 from feed_publisher.domain.model import EntryState, FeedFormat
@@ -209,7 +210,7 @@ def _declare(connection: Connection, now: datetime, slug: str, title: str, topic
 
 def _numbers(connection: Connection, topics: Sequence[str]) -> list[int]:
     """Those topics that no article has had yet are left out until one has."""
-    return list(connection.execute(select(topic.c.id).where(topic.c.slug.in_(topics))).scalars())
+    return sorted(set(named(connection, topics).values()))
 
 
 def _topics(connection: Connection, number: int) -> set[int]:

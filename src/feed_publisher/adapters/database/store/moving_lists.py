@@ -30,10 +30,10 @@ from feed_publisher.adapters.database.schema import (
     subscriber,
     subscription,
     suppression,
-    topic,
     topic_set,
 )
 from feed_publisher.adapters.database.store.importing import SqlTaking
+from feed_publisher.adapters.database.store.topic_names import slugs_by_number
 from feed_publisher.adapters.database.store.undoing import foresee_undo, undo_some
 from feed_publisher.domain.errors import NotFoundError
 from feed_publisher.domain.issue import SubscriptionState
@@ -125,7 +125,7 @@ class SqlMovingStore:
             with self._database.read() as connection:
                 query = _listed(slug, states).where(subscription.c.id > after).limit(PAGE)
                 rows = connection.execute(query).all()
-                slugs = {row.id: row.slug for row in connection.execute(select(topic.c.id, topic.c.slug))}
+                slugs = slugs_by_number(connection)
             for row in rows:
                 yield _to_listed(row, slugs)
             if len(rows) < PAGE:
@@ -168,7 +168,7 @@ def _listed(slug: str | None, states: Sequence[str]) -> Any:
 
 def _to_listed(row: Row[Any], slugs: Mapping[int, str]) -> Listed:
     choice = Choice.parse(row.choice)
-    chosen = tuple(sorted(slugs[number] for number in choice.starts if number in slugs))
+    chosen = tuple(sorted({slugs[number] for number in choice.starts if number in slugs}))
     return Listed(
         number=row.id,
         address=row.address,

@@ -19,12 +19,12 @@ from feed_publisher.adapters.database.schema import (
     subscriber,
     subscription,
     suppression,
-    topic,
     topic_set,
 )
 from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.topic_names import named, slugs_by_number, with_gone
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
@@ -306,11 +306,15 @@ def fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
 
 
 def topic_numbers(connection: Connection, slugs: Sequence[str]) -> dict[int, int]:
-    rows = connection.execute(select(topic.c.slug, topic.c.id).where(topic.c.slug.in_(slugs))).all()
-    unknown = sorted(set(slugs) - {row.slug for row in rows})
+    """What a choice of these topics is made of, by number, from the beginning.
+
+    With what has gone into them: of that, too, somebody may not have had everything yet.
+    """
+    known = named(connection, slugs, kept=True)
+    unknown = sorted(set(slugs) - known.keys())
     if unknown:
         raise InputError(f"there is no topic {unknown[0]!r} (yet)")
-    return {row.id: 0 for row in rows}
+    return dict.fromkeys(sorted(with_gone(connection, set(known.values()))), 0)
 
 
 def topic_set_number(connection: Connection, choice: Choice) -> int:
@@ -351,13 +355,13 @@ def views_of(connection: Connection, condition: Any) -> list[SubscriberView]:
 
 def _views(connection: Connection, query: Select[Any]) -> list[SubscriberView]:
     rows = connection.execute(query).all()
-    titles = {row.id: row.slug for row in connection.execute(select(topic.c.id, topic.c.slug))} if rows else {}
-    return [_to_view(row, titles) for row in rows]
+    slugs = slugs_by_number(connection) if rows else {}
+    return [_to_view(row, slugs) for row in rows]
 
 
 def _to_view(row: Row[Any], slugs: dict[int, str]) -> SubscriberView:
     choice = Choice.parse(row.choice)
-    topics = () if choice.everything is not None else tuple(sorted(slugs[t] for t in choice.starts if t in slugs))
+    topics = () if choice.everything is not None else tuple(sorted({slugs[t] for t in choice.starts if t in slugs}))
     return SubscriberView(
         subscription=row.id,
         address=row.address,

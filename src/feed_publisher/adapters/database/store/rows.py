@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from feed_publisher.adapters.database.schema import entry, entry_revision, entry_topic, source, topic
 from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.adapters.database.store.topic_names import IS_SHOWN
 from feed_publisher.domain.model import Enclosure, Entry, EntryState, Image, TopicRef
 
 
@@ -56,7 +57,8 @@ def topics_of(connection: Connection, numbers: Sequence[int]) -> dict[int, tuple
     """The topics of entries, in the order the topics were added to the site."""
     found: dict[int, list[TopicRef]] = {}
     for chunk in chunks(numbers, 500):
-        query = select(entry_topic.c.entry_id, topic.c.slug, topic.c.title).join(topic).order_by(topic.c.id)
+        query = select(entry_topic.c.entry_id, topic.c.slug, topic.c.title).join(topic)
+        query = query.where(IS_SHOWN).order_by(topic.c.id)
         for row in connection.execute(query.where(entry_topic.c.entry_id.in_(chunk))):
             found.setdefault(row.entry_id, []).append(TopicRef(slug=row.slug, title=row.title))
     return {number: tuple(refs) for number, refs in found.items()}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, select, text
 
 from feed_publisher.adapters.database.engine import lock_counter
-from feed_publisher.adapters.database.schema import Utc, counter, entry_topic
-from feed_publisher.adapters.database.store.common import chunks
+from feed_publisher.adapters.database.schema import Utc, counter, entry_topic, topic
+from feed_publisher.adapters.database.store.common import chunks, insert_missing
 
 _NUMBER = text(
     "UPDATE entry_topic SET sequence = :n, mailable_at = :now WHERE entry_id = :e AND topic_id = :t"
@@ -22,10 +22,11 @@ def make_mailable(connection: Connection, entries: Sequence[int], now: datetime)
     The counter's row stays locked until the transaction ends, so commit order is sequence order.
     """
     for chunk in chunks(entries, 500):
+        _follow_merges(connection, chunk)
         place = {number: index for index, number in enumerate(chunk)}
         query = select(entry_topic.c.entry_id, entry_topic.c.topic_id)
         rows = connection.execute(
-            query.where(entry_topic.c.entry_id.in_(chunk), entry_topic.c.sequence.is_(None))
+            query.where(entry_topic.c.entry_id.in_(chunk), entry_topic.c.sequence.is_(None), ~_counted_before())
         ).all()
         if not rows:
             continue
@@ -35,6 +36,25 @@ def make_mailable(connection: Connection, entries: Sequence[int], now: datetime)
             _NUMBER,
             [{"n": first + i, "e": row.entry_id, "t": row.topic_id, "now": now} for i, row in enumerate(ordered)],
         )
+
+
+def _counted_before() -> ColumnElement[bool]:
+    """The entry was mailable in a topic that has gone into this one: to those who wanted it, once and for all."""
+    past = entry_topic.alias("past")
+    same = and_(past.c.entry_id == entry_topic.c.entry_id, past.c.sequence.is_not(None))
+    return exists().where(same, topic.c.id == past.c.topic_id, topic.c.merged_into == entry_topic.c.topic_id)
+
+
+def _follow_merges(connection: Connection, entries: Sequence[int]) -> None:
+    """What was never mailable in a topic that has gone becomes so in the one it went into."""
+    left = and_(entry_topic.c.entry_id.in_(entries), entry_topic.c.sequence.is_(None), topic.c.merged_into.is_not(None))
+    query = select(entry_topic.c.entry_id, entry_topic.c.topic_id, entry_topic.c.published, topic.c.merged_into)
+    rows = connection.execute(query.join(topic, topic.c.id == entry_topic.c.topic_id).where(left)).all()
+    moved = [{"entry_id": row.entry_id, "topic_id": row.merged_into, "published": row.published} for row in rows]
+    insert_missing(connection, entry_topic, moved)
+    for row in rows:
+        old = and_(entry_topic.c.entry_id == row.entry_id, entry_topic.c.topic_id == row.topic_id)
+        connection.execute(delete(entry_topic).where(old))
 
 
 def current_sequence(connection: Connection) -> int:

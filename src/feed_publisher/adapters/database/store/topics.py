@@ -22,6 +22,7 @@ from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.making import combined_title, put_feed
 from feed_publisher.adapters.database.store.members import forget_settings, lock_feeds
 from feed_publisher.adapters.database.store.pieces import drop_pieces
+from feed_publisher.adapters.database.store.topic_names import IS_SHOWN, reach, refs_by_number
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import TopicRef
@@ -29,14 +30,14 @@ from feed_publisher.domain.slug import STEM, free_slug, heading_key
 
 
 class SqlTopicStore:
-    """ports.TopicStore on SQL."""
+    """ports.TopicStore on SQL, with what only the composition root and pages ask."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[TopicRef]:
         with self._database.read() as connection:
-            rows = connection.execute(select(topic.c.slug, topic.c.title).order_by(topic.c.id))
+            rows = connection.execute(select(topic.c.slug, topic.c.title).where(IS_SHOWN).order_by(topic.c.id))
             return [TopicRef(slug=row.slug, title=row.title) for row in rows]
 
     def current(self) -> list[TopicRef]:
@@ -49,10 +50,24 @@ class SqlTopicStore:
             row = connection.execute(select(topic.c.slug, topic.c.title).where(topic.c.slug == slug)).first()
             return TopicRef(slug=row.slug, title=row.title) if row else None
 
-    def numbers(self) -> dict[str, int]:
-        """Database ids by slug."""
+    def of_heading(self, title: str) -> TopicRef | None:
+        """The topic that articles under this heading come into; None while there is none."""
+        query = select(topic_heading.c.topic_id).where(topic_heading.c.heading == heading_key(title)[:500])
         with self._database.read() as connection:
-            return {row.slug: row.id for row in connection.execute(select(topic.c.slug, topic.c.id))}
+            return refs_by_number(connection).get(connection.execute(query).scalar() or 0)
+
+    def refs(self) -> dict[int, TopicRef]:
+        with self._database.read() as connection:
+            return refs_by_number(connection)
+
+    def reach(self, slugs: Sequence[str]) -> set[int]:
+        with self._database.read() as connection:
+            return reach(connection, slugs)
+
+    def today(self, slugs: Sequence[str]) -> tuple[str, ...]:
+        """These topics by the slugs that they have now, each once; what is no topic (yet) stays."""
+        now = self.aliases()
+        return tuple(dict.fromkeys(now.get(slug, slug) for slug in slugs))
 
     def aliases(self) -> dict[str, str]:
         """Today's slugs by those that topics had before."""
@@ -69,7 +84,8 @@ class SqlTopicStore:
     def declare(self, slug: str, title: str, now: datetime, was: Sequence[str] = (), ended: bool = False) -> None:
         """A topic of the configuration: its slug is fixed there, its title follows the file.
 
-        ``was``: slugs it had before; the first that is a topic's becomes this one, with all its articles and readers.
+        ``was``: slugs it had before, or that went into it. Where no topic has its slug yet, the first that is a topic's
+        becomes this one, with all its articles and readers; those that are topics beside it are left alone.
         """
         was = [old for old in was if old != slug]
         with self._database.read() as connection:
@@ -85,7 +101,8 @@ class SqlTopicStore:
             connection.execute(topic.update().where(topic.c.id == number).values(values))
             _rename_combined(connection, number)
             insert_missing(connection, topic_heading, [{"heading": heading_key(title)[:500], "topic_id": number}])
-            insert_missing(connection, topic_alias, [{"slug": old, "topic_id": number} for old in was])
+            had = [old for old in was if _find(connection, old) is None]
+            insert_missing(connection, topic_alias, [{"slug": old, "topic_id": number} for old in had])
             # Entries name their topics in every feed, and the outline names them all.
             forget_settings(connection)
             drop_pieces(connection, select(entry_topic.c.entry_id).where(entry_topic.c.topic_id == number))
@@ -95,6 +112,7 @@ def _is_declared(connection: Connection, slug: str, title: str, was: Sequence[st
     row = _find(connection, slug)
     aliases = select(topic_alias.c.slug).where(topic_alias.c.slug.in_([slug, *was]))
     known = set(connection.execute(aliases).scalars())
+    known |= set(connection.execute(select(topic.c.slug).where(topic.c.slug.in_(was))).scalars())
     return row is not None and row.title == title and (row.ended_at is not None) == ended and known == set(was)
 
 
