@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 
 from feed_publisher.adapters.database.engine import Database
-from feed_publisher.adapters.database.schema import delivery, entry_topic, issue, subscription
+from feed_publisher.adapters.database.schema import delivery, entry_topic, issue, subscription, topic
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
@@ -109,6 +109,12 @@ class World:
         found = [each for feed in self.feeds.find([slug]) for each in self.feeds.live(feed, "").contents[:limit]]
         return [entry.title for entry in found if isinstance(entry, Entry)]
 
+    def numbers(self) -> dict[str, int]:
+        """Of topics, by slug, oldest first."""
+        shown = select(topic.c.slug, topic.c.id).where(topic.c.merged_at.is_(None)).order_by(topic.c.id)
+        with self.database.read() as connection:
+            return {row.slug: row.id for row in connection.execute(shown)}
+
     def sequences(self) -> dict[tuple[str, str], int | None]:
         """Sequences by title and topic slug."""
         query = text(
@@ -157,7 +163,7 @@ class World:
         """What services.issue would add for these readers."""
         found = self.issues.candidates(min(reader.cursor for reader in readers), opened.through)
         revisions = {entry.number: entry.revision for entry, _ in found}
-        slugs = {number: topic.slug for number, topic in self.topics.refs().items()}
+        slugs = {number: ref.slug for number, ref in self.topics.refs().items()}
         editions: dict[str, Edition] = {}
         deliveries, nothing = [], []
         for reader in readers:

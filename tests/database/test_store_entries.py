@@ -439,7 +439,7 @@ def test_unknown_headings_make_topics_once(world: World) -> None:
     assert second.slug.startswith("t-")
     assert world.topics.get("local-news") == first
     assert world.topics.get("nowhere") is None
-    assert list(world.topics.numbers()) == ["local-news", second.slug]
+    assert list(world.numbers()) == ["local-news", second.slug]
 
 
 def test_other_headings_with_the_same_slug_get_numbers_and_reserved_words_too(world: World) -> None:

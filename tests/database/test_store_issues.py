@@ -84,7 +84,7 @@ def test_groups_count_who_would_get_it(world: World) -> None:
     world.people.suppress("never", "", NOW)
     groups = world.issues.groups(WEEKLY, NOW)
     assert {(group.choice, group.cursor, group.language, group.count) for group in groups} == {
-        (f"{world.topics.numbers()['culture']}@0", 0, "de", 1),
+        (f"{world.numbers()['culture']}@0", 0, "de", 1),
         ("*@0", 0, None, 2),
     }
 

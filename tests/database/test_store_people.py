@@ -57,7 +57,7 @@ def test_joining_adds_once_and_updates_only_what_is_given(world: World) -> None:
 def test_a_new_topic_starts_now_and_kept_ones_keep_their_start(world: World) -> None:
     world.absorb(article("One", "News", "Culture"))
     world.join("anna", topics=("news",))
-    numbers = world.topics.numbers()
+    numbers = world.numbers()
     assert choice(world, "anna") == f"{numbers['news']}@0"
     world.join("anna", topics=("news", "culture"), now=NOW + DAY)
     assert choice(world, "anna") == ",".join(sorted([f"{numbers['news']}@0", f"{numbers['culture']}@2"]))

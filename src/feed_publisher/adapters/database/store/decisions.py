@@ -24,7 +24,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, let_go, load_issues
 from feed_publisher.adapters.database.store.revisions import LEFT_OUT, put_edits
-from feed_publisher.adapters.database.store.topic_names import stands_for
+from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueEdits, IssueState
@@ -119,7 +119,8 @@ class SqlDecisionStore:
             .add_columns(func.max(edition_entry.c.place).label("place"), entry.c.published, entry.c.id)
             .join(entry, entry.c.id == edition_entry.c.entry_id)
             .join(entry_revision, entry_revision.c.id == entry.c.revision_id)
-            .join(topic, stands_for(edition_entry.c.topic_id))
+            .join(WAS, WAS.c.id == edition_entry.c.topic_id)
+            .join(topic, STANDS_FOR)
             .where(edition_entry.c.edition_id.in_(used))
             .group_by(entry.c.key, entry_revision.c.title, topic.c.title, entry.c.published, entry.c.id)
             .order_by(entry.c.published.desc(), entry.c.id.desc())

@@ -22,7 +22,7 @@ from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.editions import count_readers, main_edition, store_edition
 from feed_publisher.adapters.database.store.members import lock_feeds, mark_issues_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
-from feed_publisher.adapters.database.store.topic_names import stands_for
+from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, IssueEdits, IssueState
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
@@ -74,7 +74,8 @@ def stale_editions(connection: Connection) -> list[StaleEdition]:
 def _public_entries(connection: Connection, number: int) -> tuple[tuple[Entry, TopicRef], ...]:
     ordered = (
         select(edition_entry.c.entry_id, topic.c.slug, topic.c.title)
-        .join(topic, stands_for(edition_entry.c.topic_id))
+        .join(WAS, WAS.c.id == edition_entry.c.topic_id)
+        .join(topic, STANDS_FOR)
         .where(edition_entry.c.edition_id == number)
     )
     places = connection.execute(ordered).all()

@@ -20,7 +20,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.editions import main_edition
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
-from feed_publisher.adapters.database.store.topic_names import stands_for
+from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.issue import SentEntry, SentIssue
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
 
@@ -65,7 +65,8 @@ def _entries(connection: Connection, editions: Sequence[int], most: int) -> dict
         select(edition_entry, entry_revision.c.title, entry_revision.c.authors, entry_revision.c.summary)
         .add_columns(topic.c.slug, topic.c.title.label("topic_title"))
         .join(entry_revision, entry_revision.c.id == edition_entry.c.revision_id)
-        .join(topic, stands_for(edition_entry.c.topic_id))
+        .join(WAS, WAS.c.id == edition_entry.c.topic_id)
+        .join(topic, STANDS_FOR)
         .join(edition, edition.c.id == edition_entry.c.edition_id)
         .where(edition_entry.c.edition_id.in_(editions), edition_entry.c.place < most)
         .where(edition_entry.c.place < func.coalesce(edition.c.shown, most), edition_entry.c.left_out.is_(False))

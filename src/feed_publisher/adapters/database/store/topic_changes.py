@@ -193,7 +193,9 @@ def _give(connection: Connection, change: TopicChange) -> bool:
     query = select(topic_set).where(_to_be_given(change)).order_by(topic_set.c.id).limit(BATCH)
     rows = connection.execute(query.with_for_update()).all()
     for row in rows:
-        text = _apart(connection, Choice.parse(row.choice).given(change.topic, change.sequence).text)
+        old = Choice.parse(row.choice)
+        start = max(change.sequence, old.starts[change.other])  # who has come to it since gets nothing from before
+        text = _apart(connection, old.given(change.topic, start).text)
         connection.execute(update(topic_set).where(topic_set.c.id == row.id).values(choice=text))
     return len(rows) == BATCH
 

@@ -7,9 +7,8 @@ promised. Nothing shows it any more; wherever it is met, it stands for the one i
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, select
 
 from feed_publisher.adapters.database.schema import topic, topic_alias
 from feed_publisher.adapters.database.store.common import chunks
@@ -21,11 +20,9 @@ IS_SHOWN = topic.c.merged_at.is_(None)
 _TODAY = func.coalesce(topic.c.merged_into, topic.c.id)
 
 
-def stands_for(number: Any) -> ColumnElement[bool]:
-    """How to join ``topic`` to a column that may name one that has gone: the one it went into."""
-    old = topic.alias("as_it_was")
-    today = select(func.coalesce(old.c.merged_into, old.c.id)).where(old.c.id == number)
-    return topic.c.id == today.scalar_subquery()
+WAS = topic.alias("was")
+STANDS_FOR = topic.c.id == func.coalesce(WAS.c.merged_into, WAS.c.id)
+"""Where a column may name a topic that has gone, ``WAS`` is joined to it, and ``topic`` on this."""
 
 
 def refs_by_number(connection: Connection) -> dict[int, TopicRef]:
