@@ -7,6 +7,7 @@ new knows what came before the last issue. Every issue must bring every reader j
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -223,10 +224,8 @@ class Walk:
                 reader.topics.add(wish.topic)
 
     def _carry_on(self, transactions: int) -> None:
-        try:
+        with contextlib.suppress(Killed):
             TopicChanges(MortalStore(self.world.database, transactions), str).finish(NOW)
-        except Killed:
-            pass
         for wish in self.wishes:
             if wish.kind is ChangeKind.MERGE and self._leads_to_other(wish):
                 self._is_one(wish)

@@ -35,9 +35,13 @@ class Choice:
         """The sequence above which entries of this topic count, or None when it is not chosen."""
         return self.starts.get(topic, self.everything)
 
-    def given(self, topic: int, start: int) -> Choice:
-        """With a topic more, which counts from there on; unchanged where it has that topic already."""
-        return self if self.start_of(topic) is not None else replace(self, starts={**self.starts, topic: start})
+    def led(self, other: int, topic: int, sequence: int) -> Choice:
+        """What it becomes when ``topic`` comes to those who chose ``other``: both from there on.
+
+        Who has come to the other one later gets nothing from before that; an earlier start stays.
+        """
+        start, had = max(sequence, self.starts[other]), self.start_of(topic)
+        return self if had is not None and had <= start else replace(self, starts={**self.starts, topic: start})
 
     def is_within(self, topics: Collection[int]) -> bool:
         """Whether it has nothing but these topics."""

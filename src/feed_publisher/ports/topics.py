@@ -75,7 +75,7 @@ class TopicChangeStore(Protocol):
 
     def concerned(self, wish: TopicWish) -> Concerned: ...
     def begin(self, wish: TopicWish, now: datetime) -> None:
-        """Note it, with a sequence of its own; once, whoever comes first."""
+        """Note it, with a sequence of its own, and give it to the readers; once, whoever comes first."""
         ...
 
     def begun(self) -> list[TopicChange]:
@@ -83,7 +83,7 @@ class TopicChangeStore(Protocol):
         ...
 
     def give(self, change: TopicChange) -> bool:
-        """Add the topic to some of the choices that have the other one; whether there are more."""
+        """Add the topic to some of the choices that have the other one, where they are very many; whether more are left."""
         ...
 
     def close(self, change: TopicChange) -> bool:

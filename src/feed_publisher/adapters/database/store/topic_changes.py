@@ -44,11 +44,11 @@ from feed_publisher.adapters.database.store.members import forget_settings, lock
 from feed_publisher.adapters.database.store.topic_names import named, with_gone
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.issue import SubscriptionState
-from feed_publisher.domain.selection import EVERYTHING, Choice
+from feed_publisher.domain.selection import Choice
 from feed_publisher.ports.topics import ChangeKind, Concerned, Place, TopicChange, TopicWish
 
-BATCH = 1_000
-"""Choices, or articles, of one transaction: others who want to write wait for some tens of milliseconds at most."""
+BATCH = CHOICES = 1_000
+"""Articles, or choices, of one transaction: others who want to write wait for some tens of milliseconds at most."""
 
 
 class SqlTopicChangeStore:
@@ -81,25 +81,21 @@ class SqlTopicChangeStore:
             values = {"kind": wish.kind, "topic_id": pair[0], "other_id": pair[1], "at": now}
             # A number that no entry has and no reader can have begun at: so nobody's choice is taken for another's.
             values["sequence"] = lock_counter(connection, "sequence", 1)
-            insert_if_missing(connection, topic_change, values)
+            if insert_if_missing(connection, topic_change, values):
+                # In the same step, unless there are very many: nobody's issue comes between.
+                (change,) = _changes(connection, topic_change.c.sequence == values["sequence"])
+                _give_the_rest(connection, change)
 
     def begun(self) -> list[TopicChange]:
-        query = select(topic_change).where(topic_change.c.done_at.is_(None)).order_by(topic_change.c.id)
         with self._database.read() as connection:
-            return [
-                TopicChange(
-                    id=row.id,
-                    kind=ChangeKind(row.kind),
-                    topic=row.topic_id,
-                    other=row.other_id,
-                    sequence=row.sequence,
-                )
-                for row in connection.execute(query)
-            ]
+            return _changes(connection, topic_change.c.done_at.is_(None))
 
     def give(self, change: TopicChange) -> bool:
+        with self._database.read() as connection:
+            found = _to_be_given(connection, change)
         with self._database.write() as connection:
-            return _give(connection, change)
+            _give(connection, found[:CHOICES])
+        return len(found) > CHOICES
 
     def close(self, change: TopicChange) -> bool:
         with self._database.write() as connection:
@@ -169,6 +165,13 @@ def _pair(connection: Connection, wish: TopicWish) -> tuple[int, int] | None:
     return None if connection.execute(begun).first() else (mine, other)
 
 
+def _changes(connection: Connection, which: ColumnElement[bool]) -> list[TopicChange]:
+    return [
+        TopicChange(id=row.id, kind=ChangeKind(row.kind), topic=row.topic_id, other=row.other_id, sequence=row.sequence)
+        for row in connection.execute(select(topic_change).where(which).order_by(topic_change.c.id))
+    ]
+
+
 def _under(number: int, row: Any) -> dict[str, Any]:
     """Without a sequence: it was mailable before, under the other topic, to those who wanted that."""
     return {"entry_id": row.entry_id, "topic_id": number, "published": row.published}
@@ -182,22 +185,22 @@ def _has(number: int) -> ColumnElement[bool]:
     return literal(",").concat(topic_set.c.choice).concat(",").contains(f",{number}@", autoescape=True)
 
 
-def _to_be_given(change: TopicChange) -> ColumnElement[bool]:
-    """Choices with the other topic and without this one; who gets everything has both."""
-    everything = topic_set.c.choice.startswith(EVERYTHING, autoescape=True)
-    return and_(_has(change.other), ~_has(change.topic), ~everything)
+def _to_be_given(connection: Connection, change: TopicChange) -> list[tuple[int, str, Choice]]:
+    """Choices that have the other topic and are to have this one (earlier): number, text as it is, and what it becomes.
+
+    Found by reading them all: there are far fewer choices than readers.
+    """
+    rows = connection.execute(select(topic_set).where(_has(change.other)).order_by(topic_set.c.id)).all()
+    found = [(row.id, row.choice, Choice.parse(row.choice)) for row in rows]
+    after = [(number, text, old, old.led(change.other, change.topic, change.sequence)) for number, text, old in found]
+    return [(number, text, new) for number, text, old, new in after if new != old]
 
 
-def _give(connection: Connection, change: TopicChange) -> bool:
-    """Change some of them in place, so that no subscription is touched; whether there may be more."""
-    query = select(topic_set).where(_to_be_given(change)).order_by(topic_set.c.id).limit(BATCH)
-    rows = connection.execute(query.with_for_update()).all()
-    for row in rows:
-        old = Choice.parse(row.choice)
-        start = max(change.sequence, old.starts[change.other])  # who has come to it since gets nothing from before
-        text = _apart(connection, old.given(change.topic, start).text)
-        connection.execute(update(topic_set).where(topic_set.c.id == row.id).values(choice=text))
-    return len(rows) == BATCH
+def _give(connection: Connection, found: Sequence[tuple[int, str, Choice]]) -> None:
+    """Change them in place, so that no subscription is touched."""
+    for number, text, new in found:
+        same = and_(topic_set.c.id == number, topic_set.c.choice == text)
+        connection.execute(update(topic_set).where(same).values(choice=_apart(connection, new.text)))
 
 
 def _apart(connection: Connection, text: str) -> str:
@@ -211,10 +214,13 @@ def _apart(connection: Connection, text: str) -> str:
 
 
 def _give_the_rest(connection: Connection, change: TopicChange) -> bool:
-    """What was chosen since the last look; both topics stay as they are until the transaction ends."""
+    """What was chosen since the last look, unless it is too much; both topics stay until the transaction ends."""
     both = topic.c.id.in_((change.topic, change.other))
     connection.execute(select(topic.c.id).where(both).order_by(topic.c.id).with_for_update())
-    return not _give(connection, change)
+    found = _to_be_given(connection, change)
+    if len(found) <= CHOICES:
+        _give(connection, found)
+    return len(found) <= CHOICES
 
 
 # --- the topic that goes
