@@ -270,6 +270,9 @@ class Walk:
         expected = {reader.name: due for reader in self.readers if (due := reader.due(through))}
         found = self._contents(ready)
         assert found == expected, f"issue {ready.slot} has {found}, not {expected}"
+        for reader in self.readers:
+            if reader.name not in expected:
+                reader.since = max(reader.since, through)
         if not expected:
             return
         if self.random.random() < 0.2:

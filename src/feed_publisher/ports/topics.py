@@ -83,7 +83,7 @@ class TopicChangeStore(Protocol):
         ...
 
     def give(self, change: TopicChange) -> bool:
-        """Add the topic to some of the choices that have the other one, where they are very many; whether more are left."""
+        """Add the topic to some of the choices that have the other one, if they are many; whether more are left."""
         ...
 
     def close(self, change: TopicChange) -> bool:
