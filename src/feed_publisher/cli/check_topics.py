@@ -70,7 +70,7 @@ def _old_titles(app: App) -> Iterator[str]:
 
 def _ended(app: App) -> Iterator[str]:
     """Nothing comes any more to whoever has chosen nothing else, and they may wonder."""
-    over = app.topics.reach(sorted(app.topics.ended()))
+    over = app.topics.over()
     for digest in app.settings.digests if over else ():
         count = app.topic_changes.only_in(over, digest.slug)
         if count:

@@ -42,6 +42,7 @@ class ReaderWhy(StrEnum):
     HOUR_TO_COME = "hour to come"
     WAITING = "waiting"
     NOTHING_NEW = "nothing new"
+    ENDED = "ended"  # nothing new, and nothing to come: all chosen topics have ended
     TOO_FEW = "too few"  # fewer than the minimum: they wait for more
     OTHER_CADENCE = "other cadence"
     PAUSED = "paused"
@@ -163,7 +164,10 @@ def _of_delivery(state: DeliveryState | None) -> EntryWhy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderFacts:
-    """What decides whether a reader gets an issue at all. ``waiting``: what has not left of an earlier one."""
+    """What decides whether a reader gets an issue at all. ``waiting``: what has not left of an earlier one.
+
+    ``ended``: all topics that were chosen have ended.
+    """
 
     state: SubscriptionState
     cadence: str
@@ -171,6 +175,7 @@ class ReaderFacts:
     paused_until: datetime | None = None
     left_at: datetime | None = None
     waiting: Mailed | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +213,7 @@ def judge_reader(
     if facts.waiting is not None:
         return ReaderVerdict(why=ReaderWhy.WAITING, at=facts.waiting.at, mailed=facts.waiting, entries=entries)
     if not entries:
-        return ReaderVerdict(why=ReaderWhy.NOTHING_NEW)
+        return ReaderVerdict(why=ReaderWhy.ENDED if facts.ended else ReaderWhy.NOTHING_NEW)
     if too_few:
         return ReaderVerdict(why=ReaderWhy.TOO_FEW, entries=entries)
     if leaves_at > at:

@@ -63,6 +63,10 @@ class TopicStore(Protocol):
         """The numbers of these topics, by the slugs they have or had, with all that has gone into them."""
         ...
 
+    def over(self) -> set[int]:
+        """The numbers of those that have ended, with all that has gone into them."""
+        ...
+
     def declare(self, slug: str, title: str, now: datetime, was: Sequence[str] = (), ended: bool = False) -> None: ...
 
 

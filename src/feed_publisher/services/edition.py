@@ -156,6 +156,10 @@ class Editions:
         """The topics of a digest by number, with those that have gone into them; None for all."""
         return self._topics.reach(rules.topics) if rules.topics else None
 
+    def over(self) -> set[int]:
+        """The topics that have ended, by number."""
+        return self._topics.over()
+
     def stock(self, rules: DigestRules, after: int, through: int, maturing: Maturing = ()) -> Stock:
         """What became mailable in (after, through] and is still public, and what will have matured by then."""
         covered = self.covered(rules)

@@ -178,7 +178,7 @@ class Proofs:
             version = turnout.versions[min(asked.version, len(turnout.versions) - 1)]
             view = self._view(asked, Choice.parse(version.choice), version.cursor, horizon)
             return _Looked(view=view, lines=version.lines, language=version.language)
-        if turnout.census.get(ReaderWhy.NOTHING_NEW):
+        if turnout.census.get(ReaderWhy.NOTHING_NEW) or turnout.census.get(ReaderWhy.ENDED):
             ahead = self._view(asked, Choice(everything=0), horizon.through, horizon)
             return _Looked(view=ahead, lines=(), language=asked.rules.language)
         return self._newcomer(asked, horizon)
@@ -206,6 +206,7 @@ class Proofs:
             paused_until=known.paused_until,
             left_at=known.left_at,
             waiting=known.waiting,
+            ended=Choice.parse(reader.choice).is_within(self._editions.over()),
         )
         leaves_at, _ = Dues(rules, asked.cadence, horizon.slot, horizon.at).of(reader.zone, reader.at)
         verdict = judge_reader(facts, asked.cadence, horizon.at, leaves_at, len(lines), too_few)

@@ -12,6 +12,7 @@ from feed_publisher.services.words import many
 CENSUS = {
     ReaderWhy.IN: "will get it",
     ReaderWhy.NOTHING_NEW: "with nothing new",
+    ReaderWhy.ENDED: "who chose only topics that have ended",
     ReaderWhy.TOO_FEW: "with too few new articles, which wait for more",
     ReaderWhy.OTHER_CADENCE: "at another rhythm",
     ReaderWhy.PAUSED: "paused",
@@ -90,6 +91,8 @@ class Words:
                 return f"{name.capitalize()} has not left yet (it is due {at}); another one would replace it."
             case ReaderWhy.NOTHING_NEW:
                 return "Has nothing new: there is no mail."
+            case ReaderWhy.ENDED:
+                return "Follows only topics that have ended: there is no mail."
             case ReaderWhy.TOO_FEW:
                 return f"Has {many(verdict.entries, 'new article')}, fewer than the minimum: they wait for more."
             case ReaderWhy.OTHER_CADENCE:

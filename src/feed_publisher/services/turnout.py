@@ -77,11 +77,17 @@ class Turnouts:
         census = dict(self._store.census(rules.slug, asked.cadence, horizon.at))
         got = sum(version.readers for version in versions) + others
         nothing = max(0, census.pop(ReaderWhy.IN, 0) - got - too_few)
-        census |= {ReaderWhy.IN: got, ReaderWhy.NOTHING_NEW: nothing} | (
-            {ReaderWhy.TOO_FEW: too_few} if too_few else {}
-        )
+        ended = min(nothing, self._ended(looked, stock))
+        some = {why: count for why, count in ((ReaderWhy.TOO_FEW, too_few), (ReaderWhy.ENDED, ended)) if count}
+        census |= {ReaderWhy.IN: got, ReaderWhy.NOTHING_NEW: nothing - ended} | some
         waiting = self._store.waiting(rules.slug, self._rehearsal)
         return Turnout(census=census, versions=versions, others=others, exact=exact, waiting=waiting)
+
+    def _ended(self, groups: Sequence[ReaderGroup], stock: Stock) -> int:
+        """Readers to whom nothing will come until they choose another topic."""
+        over = self._editions.over()
+        within = [group for group in groups if over and Choice.parse(group.choice).is_within(over)]
+        return sum(group.count for group in within if not _chosen(group, stock))
 
     def _by_groups(
         self, rules: DigestRules, groups: Sequence[ReaderGroup], stock: Stock, minimum: Minimum | None

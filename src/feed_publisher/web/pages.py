@@ -161,7 +161,8 @@ class Pages:
         return [{"title": t.title, "url": f"{self.base}/topics/{t.slug}"} for t in self.app.topics.all()]
 
     def digests(self, topic: str | None = None) -> list[dict[str, Any]]:
-        wanted = [d for d in self.app.settings.digests if topic is None or not d.topics or topic in d.topics]
+        digests = self.app.settings.digests
+        wanted = [d for d in digests if topic is None or not d.topics or topic in self.app.topics.today(d.topics)]
         return [self.digest(digest) for digest in wanted]
 
     def digest(self, digest: Digest) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class PreferencePages:
             case "leave":
                 self._service.leave(view, now)
                 return "left"
-        self._service.change(view, _wanted(fields, view), self._slugs(view.digest), now)
+        self._service.change(view, _wanted(fields, view), self._slugs(view), now)
         return "saved"
 
     def _speak(self, view: SubscriberView, language: str, now: datetime) -> None:
@@ -177,6 +177,7 @@ class PreferencePages:
                 {"slug": topic.slug, "title": topic.title, "checked": chosen is not None and topic.slug in chosen}
                 for topic in self._topics(digest)
             ],
+            "ended": [{"slug": topic.slug, "title": topic.title} for topic in self._ended(view)],
             "usual_hour": usual,
             "hour": view.at,
             "hours": sorted({*(f"{hour:02}:00" for hour in range(24)), *([view.at] if view.at else [])}),
@@ -230,11 +231,11 @@ class PreferencePages:
                 return Say("Nothing comes for four weeks; then you get what you missed, in one issue.")
             case "less":
                 rarer = Wanted(cadence=fields.get("cadence"), topics=topics, zone=view.zone, at=view.at)
-                self._service.reduce(view, rarer, self._slugs(view.digest), now)
+                self._service.reduce(view, rarer, self._slugs(view), now)
                 return Say("It comes less often from now on.")
             case "topics":
                 fewer = Wanted(cadence=wanted.cadence, topics=fields.all("topic"), zone=view.zone, at=view.at)
-                self._service.reduce(view, fewer, self._slugs(view.digest), now)
+                self._service.reduce(view, fewer, self._slugs(view), now)
                 return Say("From now on you get only these topics.")
         return ""
 
@@ -278,12 +279,18 @@ class PreferencePages:
 
     def _topics(self, digest: Digest) -> list[TopicRef]:
         """Those it covers, as far as there are articles of them."""
-        topics = self._app.topics.current()
-        return [topic for topic in topics if not digest.topics or topic.slug in digest.topics]
+        topics, named = self._app.topics.current(), self._app.topics.today(digest.topics)
+        return [topic for topic in topics if not named or topic.slug in named]
 
-    def _slugs(self, slug: str) -> list[str]:
-        digest = self._digest(slug)
-        return [topic.slug for topic in self._topics(digest)] if digest else []
+    def _ended(self, view: SubscriberView) -> list[TopicRef]:
+        """Topics that were chosen and have ended. They stay chosen, in case they come back."""
+        over = self._app.topics.ended()
+        return [topic for topic in self._app.topics.all() if topic.slug in over and topic.slug in view.topics]
+
+    def _slugs(self, view: SubscriberView) -> list[str]:
+        """What may be chosen."""
+        digest = self._digest(view.digest)
+        return [topic.slug for topic in (*self._topics(digest), *self._ended(view))] if digest else []
 
 
 def _wanted(fields: Fields, view: SubscriberView) -> Wanted:

@@ -16,6 +16,7 @@ from feed_publisher.adapters.database.schema import (
     subscription_event,
 )
 from feed_publisher.adapters.database.store.people import views_of
+from feed_publisher.adapters.database.store.topic_history import events_of
 from feed_publisher.adapters.database.store.transitions import WAITING, move
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import SubscriptionState
@@ -57,9 +58,8 @@ def personal_data(connection: Connection, number: int) -> dict[str, Any]:
 
 
 def _events(connection: Connection, number: int) -> list[dict[str, str]]:
-    query = select(subscription_event).where(subscription_event.c.subscription_id == number)
-    rows = connection.execute(query.order_by(subscription_event.c.id))
-    return [{"at": row.at.isoformat(), "what": row.what, "how": row.detail} for row in rows]
+    events = events_of(connection, number)
+    return [{"at": each.at.isoformat(), "what": each.what, "how": each.detail} for each in events]
 
 
 def _mails(connection: Connection, number: int) -> list[dict[str, Any]]:

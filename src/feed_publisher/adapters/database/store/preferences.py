@@ -16,7 +16,6 @@ from feed_publisher.adapters.database.schema import (
     issue,
     subscriber,
     subscription,
-    subscription_event,
     topic_set,
 )
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
@@ -33,6 +32,7 @@ from feed_publisher.adapters.database.store.people import (
     views_of,
 )
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.topic_history import events_of, write_down
 from feed_publisher.adapters.database.store.transitions import WAITING, move
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import SubscriptionState
@@ -40,6 +40,9 @@ from feed_publisher.domain.selection import Choice, change_choice
 from feed_publisher.ports.people import Moved, NewSubscription, PersonEvent, SubscriberView, WaitingIssue, Wanted
 
 BATCH = 1000
+
+HISTORY = 100
+"""Events of one subscription that are shown, at most."""
 
 DATA_PAUSE = timedelta(hours=1)
 """Between two letters with the link to what is stored: the link that asks for them is in every issue."""
@@ -85,6 +88,7 @@ class SqlPreferenceStore:
                 moved = and_(delivery.c.id == waiting, delivery.c.state == DeliveryState.QUEUED)
                 times = {"not_before": due_at, "due_at": due_at, "changed_at": now}
                 connection.execute(update(delivery).where(moved).values(times))
+            write_down(connection, number)
             connection.execute(update(subscription).where(subscription.c.id == number).values(values))
             note(connection, number, "changed", wanted.text, now)
             return True
@@ -202,10 +206,8 @@ class SqlPreferenceStore:
             return move_person(connection, number, request, key, now)
 
     def history(self, number: int) -> list[PersonEvent]:
-        query = select(subscription_event).where(subscription_event.c.subscription_id == number)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(subscription_event.c.id.desc()).limit(100))
-            return [PersonEvent(at=row.at, what=row.what, detail=row.detail) for row in rows]
+            return events_of(connection, number)[: -HISTORY - 1 : -1]
 
 
 def _locked(connection: Connection, number: int) -> Row[Any] | None:

@@ -22,7 +22,7 @@ from feed_publisher.adapters.database.store.common import chunks, insert_missing
 from feed_publisher.adapters.database.store.making import combined_title, put_feed
 from feed_publisher.adapters.database.store.members import forget_settings, lock_feeds
 from feed_publisher.adapters.database.store.pieces import drop_pieces
-from feed_publisher.adapters.database.store.topic_names import IS_SHOWN, reach, refs_by_number
+from feed_publisher.adapters.database.store.topic_names import IS_SHOWN, reach, refs_by_number, with_gone
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.model import TopicRef
@@ -63,6 +63,11 @@ class SqlTopicStore:
     def reach(self, slugs: Sequence[str]) -> set[int]:
         with self._database.read() as connection:
             return reach(connection, slugs)
+
+    def over(self) -> set[int]:
+        with self._database.read() as connection:
+            ended = select(topic.c.id).where(topic.c.ended_at.is_not(None))
+            return with_gone(connection, connection.execute(ended).scalars().all())
 
     def today(self, slugs: Sequence[str]) -> tuple[str, ...]:
         """These topics by the slugs that they have now, each once; what is no topic (yet) stays."""
