@@ -12,16 +12,17 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from database_world import ACCEPTED, NOW, World, article
+from sqlalchemy import text
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
 from feed_publisher.adapters.database.store.topic_changes import SqlTopicChangeStore
 from feed_publisher.domain.issue import Issue
 from feed_publisher.ports.people import Wanted
-from feed_publisher.ports.topics import ChangeKind, Concerned, Place, TopicChange, TopicWish
+from feed_publisher.ports.topics import ChangeKind, Place, TopicChange, TopicWish
 from feed_publisher.services.topic_changes import TopicChanges
 
 TITLES = ("Harbour", "Port", "Docks", "Quays")
@@ -56,12 +57,9 @@ class MortalStore(SqlTopicChangeStore):
         self._live()
         return super().copy(change, after)
 
-    def conclude(self, change: TopicChange, now: object) -> bool:
+    def conclude(self, change: TopicChange, now: datetime) -> bool:
         self._live()
-        return super().conclude(change, now)  # type: ignore[arg-type]
-
-    def concerned(self, wish: TopicWish) -> Concerned:
-        return super().concerned(wish)
+        return super().conclude(change, now)
 
 
 @dataclass(slots=True)
@@ -287,8 +285,7 @@ class Walk:
                 del reader.waits[title]
 
     def _contents(self, issue: Issue) -> dict[str, set[str]]:
-        from sqlalchemy import text
-
+        """Reader by reader."""
         query = text(
             "SELECT s.address_key, r.title FROM delivery d JOIN subscriber s ON s.id = d.subscriber_id"
             " JOIN edition_entry e ON e.edition_id = d.edition_id JOIN entry_revision r ON r.id = e.revision_id"
