@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -47,7 +48,7 @@ from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.selection import Choice
 from feed_publisher.ports.topics import ChangeKind, Concerned, Place, TopicChange, TopicWish
 
-BATCH = CHOICES = 1_000
+BATCH, CHOICES = 1_000, 5_000
 """Articles, or choices, of one transaction: others who want to write wait for some tens of milliseconds at most."""
 
 
@@ -198,19 +199,32 @@ def _to_be_given(connection: Connection, change: TopicChange) -> list[tuple[int,
 
 def _give(connection: Connection, found: Sequence[tuple[int, str, Choice]]) -> None:
     """Change them in place, so that no subscription is touched."""
-    for number, text, new in found:
-        same = and_(topic_set.c.id == number, topic_set.c.choice == text)
-        connection.execute(update(topic_set).where(same).values(choice=_apart(connection, new.text)))
+    texts = _apart(connection, [new.text for _, _, new in found])
+    rows = [{"number": number, "old": old, "new": text} for (number, old, _), text in zip(found, texts, strict=True)]
+    same = and_(topic_set.c.id == bindparam("number"), topic_set.c.choice == bindparam("old"))
+    if rows:
+        connection.execute(update(topic_set).where(same).values(choice=bindparam("new")), rows)
 
 
-def _apart(connection: Connection, text: str) -> str:
-    """The same choice may be there already, made meanwhile: a comma sets the two apart and means nothing.
+def _apart(connection: Connection, texts: Sequence[str]) -> list[str]:
+    """The same choice may be there already, made meanwhile: commas set the two apart and mean nothing.
 
     Making them one would touch every subscription that has it.
     """
-    while connection.execute(select(topic_set.c.id).where(topic_set.c.choice == text)).first():
-        text += ","
-    return text
+    wanted, taken = list(texts), set[str]()
+    while True:
+        for chunk in chunks(wanted, 500):
+            found = select(topic_set.c.choice).where(topic_set.c.choice.in_(chunk))
+            taken |= set(connection.execute(found).scalars())
+        used, next_wanted = set[str](), list[str]()
+        for text in wanted:
+            while text in taken or text in used:
+                text += ","
+            used.add(text)
+            next_wanted.append(text)
+        if next_wanted == wanted:
+            return wanted
+        wanted = next_wanted
 
 
 def _give_the_rest(connection: Connection, change: TopicChange) -> bool:
