@@ -104,7 +104,7 @@ class App:
         clock: Callable[[], datetime] = utc_now,
         only_looking: bool = False,
     ) -> None:
-        """``only_looking``: topics that are to go into others, or to be split, are left as they are."""
+        """``only_looking``: topics are left as they are, whatever the settings say of them."""
         self.folder = folder
         self._settings_state = state_of(folder)
         self._told_outdated = False
@@ -156,14 +156,17 @@ class App:
         migrate(self.database, now)
         self.entries.settle_languages()
         if not only_looking:
-            self.topic_changes.finish(now)
-        for topic in self.settings.topics:
-            self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
-        if not only_looking:
-            self.topic_changes.begin(wiring.declared_topics(self.settings), now)
-            self.topic_changes.finish(now)
+            self._settle_topics(now)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
+
+    def _settle_topics(self, now: datetime) -> None:
+        """Make topics what the settings say; what was begun under other settings comes first."""
+        self.topic_changes.finish(now)
+        for topic in self.settings.topics:
+            self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
+        self.topic_changes.begin(wiring.declared_topics(self.settings), now)
+        self.topic_changes.finish(now)
 
     def __enter__(self) -> App:
         return self

@@ -249,6 +249,16 @@ def test_what_cannot_be_meant_is_refused(site: Site, topics: str, words: str) ->
         pass
 
 
+def test_a_topic_that_does_not_exist_yet_takes_the_place_of_the_first(site: Site) -> None:
+    site.configure(digest=f'{SHIPS}was = ["gone", "port", "docks"]\n')
+    line = check_line(site)
+    assert "topic port will be called ships: 1 article, 1 reader who chose it" in line
+    assert "topic docks will be merged into ships: 1 article, 0 readers who chose it" in line
+    with site.browsing() as client:
+        assert {item["title"] for item in client.get("/feeds/ships.json").json()["items"]} == {"Ferry", "Crane"}
+    assert brought(site)["ann"] == {"Ferry"}
+
+
 # --- one out of another
 
 

@@ -65,7 +65,7 @@ def _try(step: Callable[[App], str], app: App) -> tuple[bool, str]:
 def _settings(app: App) -> str:
     settings = app.settings
     known = {topic.slug for topic in app.topics.all()} | app.topics.aliases().keys()
-    known |= {old for topic in settings.topics for old in topic.was}
+    known |= {slug for topic in settings.topics for slug in (topic.slug, *topic.was)}
     for digest in settings.digests:
         for slug in sorted(set(digest.topics) - known):
             near = get_close_matches(slug, known, 1)

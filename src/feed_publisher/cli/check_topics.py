@@ -27,6 +27,8 @@ def _coming(app: App) -> Iterator[str]:
 def _coming_line(each: Foreseen) -> str:
     wish, articles = each.wish, f"{each.concerned.articles:,} article{'s' * (each.concerned.articles != 1)}"
     readers = f"{each.concerned.readers:,} reader{'s' * (each.concerned.readers != 1)}"
+    if wish.kind is ChangeKind.RENAME:
+        return f"topic {wish.other} will be called {wish.topic}: {articles}, {readers} who chose it"
     if wish.kind is ChangeKind.SPLIT:
         return f"topic {wish.topic} will be split from {wish.other}: {readers} who chose {wish.other} will get both"
     return (
@@ -38,6 +40,7 @@ def _coming_line(each: Foreseen) -> str:
 def _waiting(app: App) -> Iterator[str]:
     """``split_from`` names what is no topic, so nobody follows what was split from it."""
     known = {topic.slug for topic in app.topics.all()} | app.topics.aliases().keys()
+    known |= {slug for topic in app.settings.topics for slug in (topic.slug, *topic.was)}
     for topic in app.settings.topics:
         if topic.split_from and topic.split_from not in known:
             near = get_close_matches(topic.split_from, sorted(known), 1)
@@ -70,7 +73,9 @@ def _old_titles(app: App) -> Iterator[str]:
 
 def _ended(app: App) -> Iterator[str]:
     """Nothing comes any more to whoever has chosen nothing else, and they may wonder."""
-    over = app.topics.over()
+    declared = {topic.slug: topic.ended for topic in app.settings.topics}
+    ended = dict.fromkeys(app.topics.ended(), True) | declared
+    over = app.topics.reach([slug for slug, has_ended in ended.items() if has_ended])
     for digest in app.settings.digests if over else ():
         count = app.topic_changes.only_in(over, digest.slug)
         if count:

@@ -39,13 +39,15 @@ def entries() -> None:
 @click.pass_obj
 def list_entries(place: Place, state: str | None, topic: str | None, source: str | None, limit: int, out: Out) -> None:
     """Newest first."""
-    page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic, source=source)
     with open_app(place) as app:
         if source is not None:
             app.intake.record(source)
-        if topic is not None and app.topics.get(topic) is None:
-            known = ", ".join(each.slug for each in app.topics.all()) or "none"
-            raise NotFoundError(f"there is no topic {topic!r}; there are: {known}")
+        if topic is not None:
+            (topic,) = app.topics.today([topic])
+            if app.topics.get(topic) is None:
+                known = ", ".join(each.slug for each in app.topics.all()) or "none"
+                raise NotFoundError(f"there is no topic {topic!r}; there are: {known}")
+        page = Page(limit=limit, state=EntryState(state) if state else None, topic=topic, source=source)
         found = app.entries.page(page)
         out.document({"entries": [entry_json(app, entry) for entry in found]})
     rows = [(e.key[:8], f"{e.published:%Y-%m-%d %H:%M}", e.state, e.title, ", ".join(e.authors)) for e in found]

@@ -16,11 +16,12 @@ class ChangeKind(StrEnum):
 
     MERGE = "merge"
     SPLIT = "split"
+    RENAME = "rename"  # which is done at once, and never begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicWish:
-    """What the settings ask for and nobody has begun: ``other`` goes into ``topic``, or ``topic`` is split from it."""
+    """What the settings ask for and nobody has begun: ``other`` goes into ``topic``, which may be split from it."""
 
     kind: ChangeKind
     topic: str
@@ -72,6 +73,10 @@ class TopicStore(Protocol):
 
 class TopicChangeStore(Protocol):
     """Changes are carried out in short transactions that may be repeated: whoever is there continues them."""
+
+    def there(self, slugs: Collection[str]) -> set[str]:
+        """Those of the slugs that are a topic's."""
+        ...
 
     def outstanding(self, wishes: Sequence[TopicWish]) -> list[TopicWish]:
         """Those that can begin and have not: both topics exist, under these slugs."""

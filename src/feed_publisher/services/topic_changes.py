@@ -34,8 +34,11 @@ class TopicChanges:
         self._tell = tell
 
     def foreseen(self, declared: Iterable[DeclaredTopic]) -> list[Foreseen]:
-        """What ``begin`` would do. Changes nothing."""
-        wanted = self._store.outstanding(wishes(declared))
+        """What the next start would do, topics that are not there yet included. Changes nothing."""
+        topics = list(declared)
+        there = self._store.there({slug for each in topics for slug in (each.slug, each.split_from, *each.was)})
+        new = [wish for each in topics if each.slug not in there for wish in _of_new(each, there)]
+        wanted = [*self._store.outstanding(wishes(topics)), *new]
         return [Foreseen(wish=wish, concerned=self._store.concerned(wish)) for wish in wanted]
 
     def only_in(self, numbers: Collection[int], digest: str) -> int:
@@ -68,6 +71,16 @@ class TopicChanges:
         place = self._store.copy(change, None)
         while place is not None:
             place = self._store.copy(change, place)
+
+
+def _of_new(topic: DeclaredTopic, there: Collection[str]) -> list[TopicWish]:
+    """The first topic of ``was`` becomes the new one, and the others go into it."""
+    old = [slug for slug in topic.was if slug in there]
+    kinds = [ChangeKind.RENAME, *[ChangeKind.MERGE] * len(old)]
+    found = [TopicWish(kind=kind, topic=topic.slug, other=slug) for kind, slug in zip(kinds, old, strict=False)]
+    if topic.split_from in there:
+        found.append(TopicWish(kind=ChangeKind.SPLIT, topic=topic.slug, other=topic.split_from))
+    return found
 
 
 def wishes(declared: Iterable[DeclaredTopic]) -> Sequence[TopicWish]:

@@ -65,8 +65,10 @@ def router(app: App) -> APIRouter:
         topic: Annotated[str | None, Query(pattern="^[a-z0-9-]{1,80}$")] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
     ) -> list[EntryOut]:
-        if topic is not None and app.topics.get(topic) is None:
-            raise HTTPException(404, f"there is no topic {topic!r}")
+        if topic is not None:
+            (topic,) = app.topics.today([topic])
+            if app.topics.get(topic) is None:
+                raise HTTPException(404, f"there is no topic {topic!r}")
         return [out(entry) for entry in app.entries.page(Page(limit=limit, state=EntryState.PUBLIC, topic=topic))]
 
     return routes

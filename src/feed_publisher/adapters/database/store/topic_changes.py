@@ -58,6 +58,11 @@ class SqlTopicChangeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def there(self, slugs: Collection[str]) -> set[str]:
+        with self._database.read() as connection:
+            found = (select(topic.c.slug).where(topic.c.slug.in_(chunk)) for chunk in chunks(sorted(slugs), 500))
+            return {slug for query in found for slug in connection.execute(query).scalars()}
+
     def outstanding(self, wishes: Sequence[TopicWish]) -> list[TopicWish]:
         with self._database.read() as connection:
             return [wish for wish in wishes if _pair(connection, wish) is not None]
