@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from database_world import NOW, World, article
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from feed_publisher.adapters.database.schema import subscription, topic_set
+from feed_publisher.adapters.database.schema import subscription, topic_change, topic_set
 from feed_publisher.adapters.database.store import topic_changes
 from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
@@ -134,3 +136,24 @@ def test_one_after_the_other(world: World, store: SqlTopicChangeStore) -> None:
     assert view.topics == ("birds",)
     opened = world.open()
     assert world.states(opened) == {"ann": "queued"}
+
+
+def test_whoever_is_there_carries_it_out(
+    world: World, store: SqlTopicChangeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes at once, each with all the steps."""
+    monkeypatch.setattr(topic_changes, "BATCH", 3)
+    monkeypatch.setattr(topic_changes, "CHOICES", 3)
+    for number in range(10):
+        world.absorb(article(f"Article {number}", "Port"), document=f"{number}.md")
+    texts = [f"2@{start},3@0" for start in range(10)]
+    with world.database.write() as connection:
+        insert_missing(connection, topic_set, [{"choice": text} for text in texts])
+    with ThreadPoolExecutor(4) as pool:
+        told = [line for each in [pool.submit(change, store) for _ in range(4)] for line in each.result()]
+    assert set(told) == {"topic port goes into harbour"}
+    assert store.begun() == []
+    assert len(world.in_feed("harbour")) == 10
+    assert all(text.startswith("1@") for text in choices(world).values())
+    with world.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(topic_change)).scalar() == 1
