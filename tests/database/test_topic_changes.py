@@ -68,6 +68,17 @@ def test_no_subscription_is_touched(world: World, store: SqlTopicChangeStore) ->
     assert change(store) == [], "once"
 
 
+def test_only_who_got_a_topic_by_a_change_is_told_so(world: World, store: SqlTopicChangeStore) -> None:
+    world.join("ann", topics=("port",))
+    world.join("ben", topics=("birds",))
+    change(store)
+    preferences = SqlPreferenceStore(world.database)
+    wanted = Wanted(cadence="weekly", topics=("birds", "harbour"), zone="", at="")
+    assert preferences.change(world.reader("ben"), wanted, {}, NOW), "just now, before any article"
+    told = {name: [e.detail for e in preferences.history(world.reader(name))] for name in ("ann", "ben")}
+    assert [name for name, lines in told.items() if any("came along" in line for line in lines)] == ["ann"]
+
+
 def test_more_choices_than_one_transaction_holds(
     world: World, store: SqlTopicChangeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

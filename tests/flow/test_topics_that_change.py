@@ -259,6 +259,13 @@ def test_a_topic_that_does_not_exist_yet_takes_the_place_of_the_first(site: Site
     assert brought(site)["ann"] == {"Ferry"}
 
 
+def test_check_says_when_an_old_slug_belongs_to_another_topic(site: Site) -> None:
+    site.configure(digest=MERGED)
+    site.pickup()
+    site.configure(digest=f'{HARBOUR}{SHIPS}was = ["port"]\n')
+    assert "topic ships was 'port', but that has become harbour, for ever; take it out of `was`" in check_line(site)
+
+
 # --- one out of another
 
 

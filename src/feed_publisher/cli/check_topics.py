@@ -15,7 +15,7 @@ from feed_publisher.services.words import many
 
 def topics_line(app: App) -> str:
     """Everything there is to say about topics."""
-    found = [*_coming(app), *_waiting(app), *_old_names(app), *_old_titles(app), *_ended(app)]
+    found = [*_coming(app), *_waiting(app), *_elsewhere(app), *_old_names(app), *_old_titles(app), *_ended(app)]
     return "; ".join(found) or f"{many(len(app.topics.all()), 'topic')}, and nothing to do about any of them"
 
 
@@ -46,6 +46,15 @@ def _waiting(app: App) -> Iterator[str]:
             near = get_close_matches(topic.split_from, sorted(known), 1)
             advice = f"did you mean {near[0]}?" if near else "it is done when there is one"
             yield f"topic {topic.slug} is to be split from {topic.split_from!r}, which is no topic; {advice}"
+
+
+def _elsewhere(app: App) -> Iterator[str]:
+    """``was`` names a slug that has become another topic, for ever."""
+    now = app.topics.aliases()
+    for topic in app.settings.topics:
+        for old in topic.was:
+            if now.get(old, topic.slug) not in (topic.slug, *topic.was):
+                yield f"topic {topic.slug} was {old!r}, but that has become {now[old]}, for ever; take it out of `was`"
 
 
 def _old_names(app: App) -> Iterator[str]:

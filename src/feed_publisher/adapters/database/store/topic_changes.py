@@ -85,8 +85,9 @@ class SqlTopicChangeStore:
             if pair is None:
                 return
             values = {"kind": wish.kind, "topic_id": pair[0], "other_id": pair[1], "at": now}
-            # A number that no entry has and no reader can have begun at: so nobody's choice is taken for another's.
-            values["sequence"] = lock_counter(connection, "sequence", 1)
+            # A number that no entry has and no reader can begin at, who begins with the last one: so nobody's choice is
+            # taken for another's.
+            values["sequence"] = lock_counter(connection, "sequence", 2) - 1
             if insert_if_missing(connection, topic_change, values):
                 # In the same step, unless there are very many: nobody's issue comes between.
                 (change,) = _changes(connection, topic_change.c.sequence == values["sequence"])
