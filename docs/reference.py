@@ -24,6 +24,7 @@ SECTIONS = (
     ("[database]", models.DatabaseSettings),
     ("[mail]", models.MailSettings),
     ("[smtp]", models.Smtp),
+    ("[[dkim]]", models.Dkim),
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),
     ("[websub]", models.WebSub),

@@ -50,6 +50,7 @@ from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
+from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
     from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
-    from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.deciding import Deciding
     from feed_publisher.services.edition import DigestRules, Editions
@@ -483,13 +483,16 @@ class App:
     # --- sending
 
     @asynccontextmanager
-    async def relay(self) -> AsyncIterator[SmtpMailer]:
+    async def relay(self) -> AsyncIterator[Mailer]:
         """The configured mail server, else the built-in mailbox, running while the context is open."""
         from feed_publisher.adapters.smtp.mailer import SmtpMailer
         from feed_publisher.adapters.smtp.relay import Relay
+        from feed_publisher.adapters.smtp.signing import SigningMailer
 
         if not self.rehearsal:
-            yield SmtpMailer(wiring.relay(self.settings, self.folder))
+            mailer = SmtpMailer(wiring.relay(self.settings, self.folder))
+            signers = wiring.signers(self.settings, self.folder)
+            yield SigningMailer(mailer, signers) if signers else mailer
             return
         port = await self.mailbox.start()
         try:
@@ -559,7 +562,7 @@ class App:
         return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
-        self, mailer: SmtpMailer, only: int | None = None, progress: Callable[[SendReport], None] | None = None
+        self, mailer: Mailer, only: int | None = None, progress: Callable[[SendReport], None] | None = None
     ) -> SendRun:
         """A run over everything that is due, or over one issue."""
         from feed_publisher.services.send import SendRun
@@ -568,7 +571,7 @@ class App:
             self.ledger, mailer, self.letterhead, self.owner.name, self.clock, self.rehearsal, only, progress
         )
 
-    async def send_due(self, mailer: SmtpMailer) -> None:
+    async def send_due(self, mailer: Mailer) -> None:
         """Hand over all that is due, and then what an issue that waited for it brings. Raises MailError."""
         if self.is_sendable():
             await self.send_run(mailer).run()
@@ -607,7 +610,7 @@ class App:
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
         return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
 
-    async def send_letters(self, mailer: SmtpMailer) -> None:
+    async def send_letters(self, mailer: Mailer) -> None:
         """Mail what waits for single people: readers, and operators who are to decide."""
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())

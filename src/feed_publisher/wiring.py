@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from feed_publisher.config.models import Digest, Settings, Source
 from feed_publisher.domain.cadence import Clock
-from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.rhythm import QuietHours
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.http.exchange import Limits
     from feed_publisher.adapters.smtp.relay import Relay
     from feed_publisher.compose.digest import SiteView
+    from feed_publisher.compose.dkim import Signer
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.feeddocument import FeedSite
@@ -239,6 +240,22 @@ def relay(settings: Settings, folder: Path) -> Relay:
         password=_password(folder / smtp.password_file) if smtp.password_file else None,
         connections=smtp.connections,
     )
+
+
+def signers(settings: Settings, folder: Path) -> tuple[Signer, ...]:
+    """The keys that mails are signed with."""
+    from feed_publisher.compose.dkim import Signer
+
+    found = []
+    for key in settings.dkim:
+        file = folder / key.key_file
+        try:
+            found.append(Signer.of(key.domain, key.selector, file.read_bytes()))
+        except OSError as error:
+            raise ConfigError(f"the DKIM key cannot be read: {error.strerror}", str(file)) from error
+        except InputError as error:
+            raise ConfigError(error.reason, str(file)) from error
+    return tuple(found)
 
 
 def _password(file: Path) -> str:

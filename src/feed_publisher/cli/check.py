@@ -44,6 +44,7 @@ def check(place: Place, out: Out) -> None:
             ("fetching", _fetching),
             ("feeds", _feeds),
             ("mail server", _relay),
+            ("signatures", _signatures),
             ("address", _address),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
@@ -173,6 +174,18 @@ def _relay(app: App) -> str:
             return await mailer.probe()
 
     return asyncio.run(probe())
+
+
+def _signatures(app: App) -> str:
+    """Every key can be read. Who signs nothing here relies on the mail server, which cannot be seen from here."""
+    signers = wiring.signers(app.settings, app.folder)
+    senders = sorted({digest.from_address.rpartition("@")[2].lower() for digest in app.settings.digests})
+    alone = [domain for domain in senders if not any(signer.covers(domain) for signer in signers)]
+    if not signers:
+        return "none made here (DKIM); the mail server signs, or large mailbox providers refuse the mail"
+    if alone:
+        raise InputError(f"no key of [[dkim]] is for mail from {alone[0]}", "digests.from_address")
+    return f"by {', '.join(signer.name for signer in signers)}; `dkim show` tells what the DNS must hold"
 
 
 def _address(app: App) -> str:

@@ -24,6 +24,7 @@ COMMANDS = {
     "digest": ("digests", "list, start and preview digests"),
     "issues": ("issues", "list, approve, pause, resume, cancel and export issues"),
     "subscribers": ("people", "add, list, import, export and erase subscribers; why they get what"),
+    "dkim": ("dkim", "make keys that mails are signed with, and show what the DNS must hold"),
     "suppress": ("people", "addresses that are never mailed"),
 }
 

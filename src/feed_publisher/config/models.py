@@ -152,6 +152,19 @@ class Smtp(Section):
     """Connections held open at the same time."""
 
 
+class Dkim(Section):
+    """[[dkim]]; a key that mails are signed with here, for a mail server that does not sign them"""
+
+    domain: Domain
+    """Mails from this domain, or one below it, are signed."""
+
+    selector: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    """The public half of the key stands in the DNS at SELECTOR._domainkey.DOMAIN."""
+
+    key_file: Annotated[str, Field(min_length=1)]
+    """The private key, seen from publisher.toml: RSA of 2048 bits or more, or Ed25519; PEM without a password."""
+
+
 class Select(Section):
     """[sources.select]; CSS selectors for a page whose articles are not found by themselves"""
 
@@ -463,6 +476,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
+    dkim: tuple[Dkim, ...] = ()
     fetch: Fetch = Fetch()
     websub: WebSub = WebSub()
     sources: tuple[Source, ...] = ()
@@ -485,6 +499,14 @@ class Settings(BaseSettings):
         double = next((path for path in paths if paths.count(path) > 1), None)
         if double:
             raise ValueError(f"old_feeds: {double!r} is named twice; one address can lead to one feed only")
+        return self
+
+    @model_validator(mode="after")
+    def _signatures_differ(self) -> Settings:
+        names = [(key.domain, key.selector) for key in self.dkim]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two of [[dkim]] have the selector {double[1]!r} at {double[0]}; each key needs its own")
         return self
 
     @property
