@@ -117,7 +117,7 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
 def _parameter(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
         return parameter.make_metavar(click.Context(click.Command("x")))
-    name = parameter.opts[-1]
+    name = "/".join((parameter.opts[-1], *parameter.secondary_opts))
     is_flag = isinstance(parameter, click.Option) and parameter.is_flag
     text = name if is_flag else f"{name} {parameter.metavar or parameter.type.name.upper()}"
     return text if parameter.required else f"[{text}]"

@@ -47,6 +47,7 @@ from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
@@ -350,6 +351,12 @@ class App:
         from feed_publisher.services.sponsoring import Sponsoring
 
         return Sponsoring(SqlSponsorStore(self.database), self.rehearsal)
+
+    def next_sponsors(self, slug: str, cadence: Cadence) -> tuple[SponsorBlock, ...]:
+        """Those that the next issue of a cadence would carry, as things stand."""
+        rules, now = self.rules(slug), self.clock()
+        slot = None if cadence is Cadence.INSTANT else rules.rhythm(cadence).next(rules.clock, now)
+        return self.sponsoring.next(rules, slot, now)
 
     def sponsors(self) -> list[Standing]:
         """How far each sponsor of the settings has got."""
