@@ -100,13 +100,15 @@ def check_templates(
 def _check_sponsors(rules: DigestRules, edition: Edition, sponsors: Sequence[SponsorBlock]) -> None:
     """A site's own templates may have been written before there were sponsors."""
     for block in sponsors:
-        for name, part in (("digest.html", edition.html), ("digest.txt", edition.text)):
-            for what in (block.label, block.title, block.link):
-                if what not in part:
-                    raise TemplateError(
-                        f"templates/email/{name}: the mail of {rules.slug} does not show {what!r} of a sponsor; keep the "
-                        f"block sponsor_{block.place}, or extend default/email/{name}"
-                    )
+        missing = [
+            (name, what)
+            for name, part in (("digest.html", edition.html), ("digest.txt", edition.text))
+            for what in (block.label, block.title, block.link)
+            if what not in part
+        ]
+        for name, what in missing[:1]:
+            said = f"templates/email/{name}: the mail of {rules.slug} does not show {what!r} of a sponsor"
+            raise TemplateError(f"{said}; keep the block sponsor_{block.place}, or extend default/email/{name}")
 
 
 def _check(name: str, message: bytes) -> None:
