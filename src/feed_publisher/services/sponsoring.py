@@ -90,14 +90,14 @@ def _turns(sponsor: Sponsor, digests: Sequence[DigestRules], now: datetime) -> I
             midnight = instant_of(datetime.combine(sponsor.first, time.min), rules.clock.zone)
             start = max(now, midnight)
         for cadence in rules.cadences:
-            slot = None if cadence is Cadence.INSTANT else _first_slot(rules.rhythm(cadence), rules.clock, start)
+            slot = None if cadence is Cadence.INSTANT else _first_slot(rules.rhythm(cadence), rules.clock, start, now)
             if sponsor.runs_on(rules.day_of(slot, start)):
                 yield Turn(due=start if slot is None else due_at(slot, rules.clock), digest=rules.slug)
 
 
-def _first_slot(rhythm: Rhythm, clock: Clock, start: datetime) -> Slot:
-    """The first date that is due at that moment or later."""
+def _first_slot(rhythm: Rhythm, clock: Clock, start: datetime, now: datetime) -> Slot:
+    """The first date that is due at the start or later, and later than now."""
     latest = rhythm.latest(clock, start)
-    if due_at(latest, clock) == start and not rhythm.is_left_out(latest):
+    if due_at(latest, clock) == start > now and not rhythm.is_left_out(latest):
         return latest
     return rhythm.next(clock, start)
