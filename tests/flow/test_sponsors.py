@@ -265,7 +265,7 @@ def test_the_archive_shows_it_and_no_feed_does(site: Site) -> None:
     with site.browsing() as client:
         name = f"/issues/weekly/rehearsal-{site.mailed_issues()[0].id}"
         page, mail = client.get(name).text, client.get(f"{name}/mail").text
-        assert page.index('<aside class="sponsor" aria-label="Advertisement">') < page.index("Article 0001</a>")
+        assert page.index('<section class="sponsor" aria-label="Advertisement">') < page.index("Article 0001</a>")
         assert page.index("Article 0003</a>") < page.index("Nets &lt;i&gt;")
         assert '<a href="https://boats.example/spring?a=1" rel="sponsored nofollow noopener">Kesby Boats</a>' in page
         assert "Kesby Boats" in mail
