@@ -47,6 +47,7 @@ from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.questions import Questions
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
+    from feed_publisher.services.sponsoring import Sponsoring, Standing
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
 
@@ -340,7 +342,25 @@ class App:
         """The service that tells what would be sent."""
         from feed_publisher.services.preview import Preview
 
-        return Preview(self.issues, editions or self.editions(), self.rehearsal)
+        return Preview(self.issues, editions or self.editions(), self.sponsoring, self.rehearsal)
+
+    @cached_property
+    def sponsoring(self) -> Sponsoring:
+        """The service that tells which sponsors issues carry."""
+        from feed_publisher.adapters.database.store.sponsors import SqlSponsorStore
+        from feed_publisher.services.sponsoring import Sponsoring
+
+        return Sponsoring(SqlSponsorStore(self.database), self.rehearsal)
+
+    def next_sponsors(self, slug: str, cadence: Cadence) -> tuple[SponsorBlock, ...]:
+        """Those that the next issue of a cadence would carry, as things stand."""
+        rules, now = self.rules(slug), self.clock()
+        slot = None if cadence is Cadence.INSTANT else rules.rhythm(cadence).next(rules.clock, now)
+        return self.sponsoring.next(rules, slot, now)
+
+    def sponsors(self) -> list[Standing]:
+        """How far each sponsor of the settings has got."""
+        return self.sponsoring.standings(wiring.sponsors(self.settings), self.all_rules(), self.clock())
 
     def issuing(self) -> Issues:
         """The service that opens issues."""
@@ -351,7 +371,7 @@ class App:
         editions, owner, zone = self.editions(), self.owner.name, self.settings.site.timezone
         skipping = Skipping(self.issues, self.desk, owner, self.rehearsal, zone)
         operators, stopping = self.settings.mail.operators, self.stopping.is_set
-        preparing = Preparing(self.issues, self.decisions, editions, skipping, stopping, operators)
+        preparing = Preparing(self.issues, self.decisions, editions, skipping, self.sponsoring, stopping, operators)
         return Issues(self.issues, editions, self.previewing(editions), preparing, skipping, owner, self.rehearsal)
 
     def open_issues(self) -> list[Issue]:
@@ -432,6 +452,7 @@ class App:
             editions,
             Horizons(self.issues, store),
             Turnouts(self.issues, store, editions, self.rehearsal),
+            self.sponsoring,
             self.letterhead,
             self.previewing(editions).next_issue,
             self.rehearsal,

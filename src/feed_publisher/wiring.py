@@ -16,6 +16,7 @@ from feed_publisher.domain.cadence import Clock
 from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.rhythm import QuietHours
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
+from feed_publisher.domain.sponsor import Sponsor, SponsorBlock
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
 if TYPE_CHECKING:
@@ -95,6 +96,32 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         draft_before=digest.draft_before or timedelta(0),
         announce=digest.announce or timedelta(0),
         guards=digest.guards,
+        sponsors=tuple(each for each in sponsors(settings) if each.is_in(digest.slug)),
+    )
+
+
+def sponsors(settings: Settings) -> tuple[Sponsor, ...]:
+    """All sponsors, in their order."""
+    return tuple(
+        Sponsor(
+            block=SponsorBlock(
+                sponsor=each.slug,
+                place=each.place,
+                label=each.label,
+                title=each.title,
+                text=each.text,
+                link=each.link,
+                image=each.image,
+                image_alt=each.image_alt,
+                image_width=each.image_width,
+                language=each.language or "",
+            ),
+            digests=each.digests,
+            first=each.first,
+            last=each.last,
+            issues=each.issues,
+        )
+        for each in settings.sponsors
     )
 
 

@@ -19,12 +19,15 @@ from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.cli.sponsors import dates
 from feed_publisher.compose.html import check_template
 from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError, InputError
+from feed_publisher.domain.issue import Images
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
+from feed_publisher.services.sponsoring import SponsorStatus
 from feed_publisher.services.words import ago, many
 
 
@@ -40,6 +43,7 @@ def check(place: Place, out: Out) -> None:
             ("privacy", _privacy),
             ("templates", _templates),
             ("languages", _languages),
+            *([("sponsors", _sponsors)] if app.settings.sponsors else []),
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
@@ -118,6 +122,23 @@ def _languages(app: App) -> str:
     silent = next((language for language in used if not spoken(language, known, "")), "")
     missing = f"; none in {silent}, where readers get English ones until there is a locale/{silent}.po"
     return f"there are words in {', '.join(sorted(known))}" + (missing if silent else "")
+
+
+def _sponsors(app: App) -> str:
+    """One that no issue can carry, or whose picture no digest shows, is a mistake; one that is over is not."""
+    found = app.sponsors()
+    images = {digest.slug: digest.images for digest in app.settings.digests}
+    for each in found:
+        about, when = f"sponsors: {each.sponsor.slug}", dates(each.sponsor)
+        if each.status is SponsorStatus.NEVER:
+            said = f"is never due: none of its digests has an issue {when}".rstrip()
+            raise InputError(f"{said}; change from, until or digests", about)
+        if each.sponsor.block.image and all(images[slug] is Images.NONE for slug in each.digests):
+            raise InputError('its image is shown nowhere; set images = "lead" in one of its digests', about)
+    over = [each.sponsor.slug for each in found if each.status is SponsorStatus.OVER]
+    return many(len(found), "sponsor") + (
+        f"; over, and to be taken out of the settings: {', '.join(over)}" if over else ""
+    )
 
 
 def _source(source: Source, app: App) -> str:

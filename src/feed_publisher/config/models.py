@@ -8,12 +8,14 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     SettingsConfigDict,
 )
 
+from feed_publisher.config.section import Section
+from feed_publisher.config.sponsors import Sponsor
 from feed_publisher.config.values import (
     BaseUrl,
     Cron,
@@ -47,10 +49,6 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Site(Section):
@@ -212,7 +210,7 @@ class Source(Section):
     topics: tuple[Title, ...] = ()
     """Titles of topics that replace the headings and categories it gives."""
 
-    topic_map: dict[str, str] = {}
+    topic_map: dict[str, str] = Field({})
     """Headings or categories that get another topic's title: {"Ships" = "Coastal shipping"}; "" drops one."""
 
     language: Language | None = None
@@ -222,7 +220,7 @@ class Source(Section):
     """What may be mailed of what it holds when it is first read: "none" (that only fills feeds), "all", or an age such
     as "30 days". Default: "all" of a folder and of what is pushed, else "none"."""
 
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({})
     """Sent with each request; "file:NAME" takes the value from a file, such as {Authorization = "file:token.txt"}."""
 
     pages: Annotated[int, Field(ge=1, le=50)] = 3
@@ -483,10 +481,11 @@ class Settings(BaseSettings):
     topics: tuple[Topic, ...] = ()
     feeds: tuple[NamedFeed, ...] = ()
     digests: tuple[Digest, ...] = ()
+    sponsors: tuple[Sponsor, ...] = ()
 
     @model_validator(mode="after")
     def _slugs_are_unique(self) -> Settings:
-        for section in ("sources", "topics", "feeds", "digests"):
+        for section in ("sources", "topics", "feeds", "digests", "sponsors"):
             slugs = [item.slug for item in getattr(self, section)]
             double = next((slug for slug in slugs if slugs.count(slug) > 1), None)
             if double:
@@ -507,6 +506,15 @@ class Settings(BaseSettings):
         double = next((name for name in names if names.count(name) > 1), None)
         if double:
             raise ValueError(f"two of [[dkim]] have the selector {double[1]!r} at {double[0]}; each key needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _sponsors_have_digests(self) -> Settings:
+        known = [digest.slug for digest in self.digests]
+        for sponsor in self.sponsors:
+            for slug in set(sponsor.digests) - set(known):
+                there = ", ".join(known) or "none"
+                raise ValueError(f"sponsors: {sponsor.slug} names the digest {slug!r} in digests; there is: {there}")
         return self
 
     @property
