@@ -26,6 +26,9 @@ CLAIM = 200
 RETRY_PAUSES = (0.5, 2.0, 5.0)
 """Seconds between tries to store a result, beside the database's own patience."""
 
+GATHER = 0.003
+"""Seconds for which a commit waits for as many others as the one before had: each costs as much as several mails."""
+
 SKELETONS = 16
 
 
@@ -93,9 +96,13 @@ class Committer:
         return await waiting.granted
 
     async def _commit_all(self) -> None:
-        """What arrives while one commit is on its way goes into the next."""
+        """What arrives while one commit is on its way goes into the next, and what comes a moment later."""
+        last = 1
         while self._waiting:
+            if len(self._waiting) < last:
+                await asyncio.sleep(GATHER)
             group, self._waiting = self._waiting, []
+            last = len(group)
             try:
                 granted = await self._patiently(group)
             except Exception as error:  # noqa: BLE001 - each connection raises it as its own
