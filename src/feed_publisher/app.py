@@ -589,8 +589,21 @@ class App:
         from feed_publisher.services.send import SendRun
 
         return SendRun(
-            self.ledger, mailer, self.letterhead, self.owner.name, self.clock, self.rehearsal, only, progress
+            self.ledger,
+            mailer,
+            self.letterhead,
+            self.owner.name,
+            self.clock,
+            self.rehearsal,
+            only,
+            progress,
+            self._stop_issue,
         )
+
+    def _stop_issue(self, number: int, reply: str) -> None:
+        from feed_publisher.services.send import stop_refused
+
+        stop_refused(self.issues, self.desk, number, reply, self.clock())
 
     async def send_due(self, mailer: Mailer) -> None:
         """Hand over all that is due, and then what an issue that waited for it brings. Raises MailError."""
