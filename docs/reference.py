@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from feed_publisher.cli.group import cli
 from feed_publisher.cli.main import COMMANDS
-from feed_publisher.config import models
+from feed_publisher.config import models, sponsors
 
 HERE = Path(__file__).parent
 SECTIONS = (
@@ -24,12 +24,14 @@ SECTIONS = (
     ("[database]", models.DatabaseSettings),
     ("[mail]", models.MailSettings),
     ("[smtp]", models.Smtp),
+    ("[[dkim]]", models.Dkim),
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),
     ("[websub]", models.WebSub),
     ("[[topics]]", models.Topic),
     ("[[feeds]]", models.NamedFeed),
     ("[[digests]]", models.Digest),
+    ("[[sponsors]]", sponsors.Sponsor),
 )
 
 
@@ -53,7 +55,7 @@ def _section(heading: str, model: type[BaseModel]) -> list[str]:
     inner: list[str] = []
     for name, field in model.model_fields.items():
         meaning = " ".join((field.description or "").split())
-        lines.append(f"| `{name}` | {_default(field.default)} | {meaning} |")
+        lines.append(f"| `{field.alias or name}` | {_default(field.default)} | {meaning} |")
         if isinstance(field.default, BaseModel):
             inner += _section(f"[{heading.strip('[]')}.{name}]", type(field.default))
     return lines + inner
@@ -116,7 +118,7 @@ def _command(command: click.Command, path: list[str]) -> list[str]:
 def _parameter(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
         return parameter.make_metavar(click.Context(click.Command("x")))
-    name = parameter.opts[-1]
+    name = "/".join((parameter.opts[-1], *parameter.secondary_opts))
     is_flag = isinstance(parameter, click.Option) and parameter.is_flag
     text = name if is_flag else f"{name} {parameter.metavar or parameter.type.name.upper()}"
     return text if parameter.required else f"[{text}]"

@@ -48,9 +48,11 @@ from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
+from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
 from feed_publisher.services.topic_changes import TopicChanges
 
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
 
     from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
-    from feed_publisher.adapters.smtp.mailer import SmtpMailer
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.deciding import Deciding
     from feed_publisher.services.edition import DigestRules, Editions
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.questions import Questions
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
+    from feed_publisher.services.sponsoring import Sponsoring, Standing
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
 
@@ -358,7 +360,25 @@ class App:
         """The service that tells what would be sent."""
         from feed_publisher.services.preview import Preview
 
-        return Preview(self.issues, editions or self.editions(), self.rehearsal)
+        return Preview(self.issues, editions or self.editions(), self.sponsoring, self.rehearsal)
+
+    @cached_property
+    def sponsoring(self) -> Sponsoring:
+        """The service that tells which sponsors issues carry."""
+        from feed_publisher.adapters.database.store.sponsors import SqlSponsorStore
+        from feed_publisher.services.sponsoring import Sponsoring
+
+        return Sponsoring(SqlSponsorStore(self.database), self.rehearsal)
+
+    def next_sponsors(self, slug: str, cadence: Cadence) -> tuple[SponsorBlock, ...]:
+        """Those that the next issue of a cadence would carry, as things stand."""
+        rules, now = self.rules(slug), self.clock()
+        slot = None if cadence is Cadence.INSTANT else rules.rhythm(cadence).next(rules.clock, now)
+        return self.sponsoring.next(rules, slot, now)
+
+    def sponsors(self) -> list[Standing]:
+        """How far each sponsor of the settings has got."""
+        return self.sponsoring.standings(wiring.sponsors(self.settings), self.all_rules(), self.clock())
 
     def issuing(self) -> Issues:
         """The service that opens issues."""
@@ -369,7 +389,7 @@ class App:
         editions, owner, zone = self.editions(), self.owner.name, self.settings.site.timezone
         skipping = Skipping(self.issues, self.desk, owner, self.rehearsal, zone)
         operators, stopping = self.settings.mail.operators, self.stopping.is_set
-        preparing = Preparing(self.issues, self.decisions, editions, skipping, stopping, operators)
+        preparing = Preparing(self.issues, self.decisions, editions, skipping, self.sponsoring, stopping, operators)
         return Issues(self.issues, editions, self.previewing(editions), preparing, skipping, owner, self.rehearsal)
 
     def open_issues(self) -> list[Issue]:
@@ -450,6 +470,7 @@ class App:
             editions,
             Horizons(self.issues, store),
             Turnouts(self.issues, store, editions, self.rehearsal),
+            self.sponsoring,
             self.letterhead,
             self.previewing(editions).next_issue,
             self.rehearsal,
@@ -500,13 +521,16 @@ class App:
     # --- sending
 
     @asynccontextmanager
-    async def relay(self) -> AsyncIterator[SmtpMailer]:
+    async def relay(self) -> AsyncIterator[Mailer]:
         """The configured mail server, else the built-in mailbox, running while the context is open."""
         from feed_publisher.adapters.smtp.mailer import SmtpMailer
         from feed_publisher.adapters.smtp.relay import Relay
+        from feed_publisher.adapters.smtp.signing import SigningMailer
 
         if not self.rehearsal:
-            yield SmtpMailer(wiring.relay(self.settings, self.folder))
+            mailer = SmtpMailer(wiring.relay(self.settings, self.folder))
+            signers = wiring.signers(self.settings, self.folder)
+            yield SigningMailer(mailer, signers) if signers else mailer
             return
         port = await self.mailbox.start()
         try:
@@ -576,16 +600,29 @@ class App:
         return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
-        self, mailer: SmtpMailer, only: int | None = None, progress: Callable[[SendReport], None] | None = None
+        self, mailer: Mailer, only: int | None = None, progress: Callable[[SendReport], None] | None = None
     ) -> SendRun:
         """A run over everything that is due, or over one issue."""
         from feed_publisher.services.send import SendRun
 
         return SendRun(
-            self.ledger, mailer, self.letterhead, self.owner.name, self.clock, self.rehearsal, only, progress
+            self.ledger,
+            mailer,
+            self.letterhead,
+            self.owner.name,
+            self.clock,
+            self.rehearsal,
+            only,
+            progress,
+            self._stop_issue,
         )
 
-    async def send_due(self, mailer: SmtpMailer) -> None:
+    def _stop_issue(self, number: int, reply: str) -> None:
+        from feed_publisher.services.send import stop_refused
+
+        stop_refused(self.issues, self.desk, number, reply, self.clock())
+
+    async def send_due(self, mailer: Mailer) -> None:
         """Hand over all that is due, and then what an issue that waited for it brings. Raises MailError."""
         if self.is_sendable():
             await self.send_run(mailer).run()
@@ -624,7 +661,7 @@ class App:
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
         return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
 
-    async def send_letters(self, mailer: SmtpMailer) -> None:
+    async def send_letters(self, mailer: Mailer) -> None:
         """Mail what waits for single people: readers, and operators who are to decide."""
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())

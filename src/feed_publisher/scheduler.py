@@ -14,12 +14,12 @@ from contextlib import AsyncExitStack, suppress
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from feed_publisher.adapters.smtp.mailer import SmtpMailer
 from feed_publisher.app import App
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 from feed_publisher.domain.model import Problem
 from feed_publisher.ports.feeds import FeedUse
 from feed_publisher.ports.pickup import Fetcher
+from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.pickup import Claimed
@@ -59,7 +59,7 @@ RELAY_PAUSE = 30.0
 class Scheduler:
     """Runs the steps of a tick in this process's event loop until it is drained."""
 
-    def __init__(self, app: App, mailer: SmtpMailer, uses: Callable[[], list[FeedUse]] = list) -> None:
+    def __init__(self, app: App, mailer: Mailer, uses: Callable[[], list[FeedUse]] = list) -> None:
         self._app = app
         self._uses = uses
         self._mailer = mailer

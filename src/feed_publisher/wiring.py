@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from feed_publisher.config.models import Digest, Settings, Source
 from feed_publisher.domain.cadence import Clock
-from feed_publisher.domain.errors import ConfigError
+from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.rhythm import QuietHours
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
+from feed_publisher.domain.sponsor import Sponsor, SponsorBlock
 from feed_publisher.services.topic_changes import DeclaredTopic
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.http.exchange import Limits
     from feed_publisher.adapters.smtp.relay import Relay
     from feed_publisher.compose.digest import SiteView
+    from feed_publisher.compose.dkim import Signer
     from feed_publisher.compose.message import Sender
     from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.feeddocument import FeedSite
@@ -102,6 +104,32 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         draft_before=digest.draft_before or timedelta(0),
         announce=digest.announce or timedelta(0),
         guards=digest.guards,
+        sponsors=tuple(each for each in sponsors(settings) if each.is_in(digest.slug)),
+    )
+
+
+def sponsors(settings: Settings) -> tuple[Sponsor, ...]:
+    """All sponsors, in their order."""
+    return tuple(
+        Sponsor(
+            block=SponsorBlock(
+                sponsor=each.slug,
+                place=each.place,
+                label=each.label,
+                title=each.title,
+                text=each.text,
+                link=each.link,
+                image=each.image,
+                image_alt=each.image_alt,
+                image_width=each.image_width,
+                language=each.language or "",
+            ),
+            digests=each.digests,
+            first=each.first,
+            last=each.last,
+            issues=each.issues,
+        )
+        for each in settings.sponsors
     )
 
 
@@ -247,6 +275,22 @@ def relay(settings: Settings, folder: Path) -> Relay:
         password=_password(folder / smtp.password_file) if smtp.password_file else None,
         connections=smtp.connections,
     )
+
+
+def signers(settings: Settings, folder: Path) -> tuple[Signer, ...]:
+    """The keys that mails are signed with."""
+    from feed_publisher.compose.dkim import Signer
+
+    found = []
+    for key in settings.dkim:
+        file = folder / key.key_file
+        try:
+            found.append(Signer.of(key.domain, key.selector, file.read_bytes()))
+        except OSError as error:
+            raise ConfigError(f"the DKIM key cannot be read: {error.strerror}", str(file)) from error
+        except InputError as error:
+            raise ConfigError(error.reason, str(file)) from error
+    return tuple(found)
 
 
 def _password(file: Path) -> str:

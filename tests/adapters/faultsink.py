@@ -24,12 +24,32 @@ USUAL = {
     "NOOP": b"250 ok\r\n",
 }
 
+OFFERED = ["PIPELINING", "SIZE 100000000", "8BITMIME"]
+"""What a sink says to EHLO when a test has not said anything else."""
+
 
 @dataclass
 class Connection:
     number: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    unread: bytes = b""
+
+    async def line(self) -> bytes:
+        """A command; it may have come with the message before it (PIPELINING)."""
+        while b"\n" not in self.unread:
+            kept, self.unread = self.unread, b""
+            self.unread = kept + await self.some()
+        line, _, self.unread = self.unread.partition(b"\n")
+        return line + b"\n"
+
+    async def some(self) -> bytes:
+        """What is there, or comes next. Raises IncompleteReadError at the end."""
+        if self.unread:
+            piece, self.unread = self.unread, b""
+        elif not (piece := await self.reader.read(2**16)):
+            raise asyncio.IncompleteReadError(b"", None)
+        return piece
 
 
 @dataclass
@@ -41,7 +61,7 @@ class FaultSink:
     """
 
     script: dict[str, list[Act | None]] = field(default_factory=dict)
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 100000000", "8BITMIME")
+    extensions: tuple[str, ...] = field(default_factory=lambda: tuple(OFFERED))
     tls: ssl.SSLContext | None = None
     log: list[tuple[object, ...]] = field(default_factory=list)
     accepted: list[bytes] = field(default_factory=list)
@@ -85,7 +105,7 @@ class FaultSink:
         self.log.append((connection.number, "connect"))
         going = await self._visit(connection, "connect")
         while going is not False:
-            line = await connection.reader.readuntil(b"\n")
+            line = await connection.line()
             verb, _, rest = line.decode("utf-8", "replace").rstrip("\r\n").partition(" ")
             self.log.append((connection.number, verb.upper(), rest))
             going = await self._visit(connection, verb.upper())
@@ -112,12 +132,10 @@ class FaultSink:
     async def _body(self, connection: Connection) -> bool | None:
         data = b""
         while not (data.endswith(b"\r\n.\r\n") or data == b".\r\n"):
-            piece = await connection.reader.read(2**16)
-            if not piece:
-                return False
+            piece = await connection.some()
             first = not data
-            data += piece
-            self.body_bytes[connection.number] += len(piece)
+            data, connection.unread = _to_the_dot(data + piece)
+            self.body_bytes[connection.number] += len(piece) - len(connection.unread)
             if first:
                 self.log.append((connection.number, "body"))
                 if self.script.get("body") and (act := self.script["body"].pop(0)) and await act(connection) is False:
@@ -129,6 +147,14 @@ class FaultSink:
         if going is not False and self.script.get("idle") and (act := self.script["idle"].pop(0)):
             return await act(connection)
         return going
+
+
+def _to_the_dot(data: bytes) -> tuple[bytes, bytes]:
+    """A message, and what came after it: the next commands."""
+    if data.startswith(b".\r\n"):
+        return data[:3], data[3:]
+    body, dot, rest = data.partition(b"\r\n.\r\n")
+    return body + dot, rest
 
 
 def say(reply: bytes) -> Act:

@@ -64,5 +64,5 @@ def test_partial() -> None:
     parser = ReplyParser()
     assert not parser.partial
     for piece, partial in ((b"2", True), (b"50-a\r\n", True), (b"250 b\r\n", False)):
-        parser.feed(piece)
+        list(parser.feed(piece))
         assert parser.partial is partial

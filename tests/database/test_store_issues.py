@@ -218,6 +218,19 @@ def test_who_left_or_moved_since_is_dropped_or_looked_at_again(world: World) -> 
     assert world.cursors() == {"anna": 1, "left": 0, "moved": 1, "dora": 1}
 
 
+def test_who_has_chosen_another_cadence_since_is_dropped(world: World) -> None:
+    world.digest()
+    world.absorb(article("One"))
+    world.join("anna", "daily", cadence="weekly")
+    opened = world.claim()
+    batch = world.batch(opened, world.issues.readers(WEEKLY, 0, 9, NOW), 0)
+    with world.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE subscription SET cadence = 'daily' WHERE id = {world.reader('daily')}")
+    assert world.issues.add_batch(opened, batch, NOW) == batch.to
+    assert world.states(opened) == {"anna": S.QUEUED}
+    assert world.cursors() == {"anna": 1, "daily": 0}
+
+
 def test_the_next_issue_expires_what_still_waits(world: World) -> None:
     first = world.site_with_issue("anna", "bert")
     world.transmit(first, "me", limit=1)

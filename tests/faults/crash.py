@@ -1,6 +1,7 @@
 """kill -9 in the middle of a send, again and again, and ask the mail server who got what.
 
-Run: make crash, or python -m tests.faults.crash [--recipients N] [--kills N] [--seed N]. Everything stays on 127.0.0.1.
+Run: make crash, or python -m tests.faults.crash [--recipients N] [--kills N] [--seed N] [--lockstep].
+Everything stays on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def sink(log: Path, delay_ms: float) -> Iterator[int]:
+def sink(log: Path, delay_ms: float, pipelining: bool) -> Iterator[int]:
     """The port of a running sink."""
-    words = [sys.executable, "-m", "tests.faults.sink", str(log), str(delay_ms)]
+    words = [sys.executable, "-m", "tests.faults.sink", str(log), str(delay_ms), *["pipelining"] * pipelining]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
     try:
@@ -124,12 +125,12 @@ def _count(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def crash(recipients: int, kills: int, seed: int) -> Outcome:
+def crash(recipients: int, kills: int, seed: int, pipelining: bool) -> Outcome:
     """The whole story; the outcome is judged by the sink's own log."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         site, log = Path(temporary) / "site", Path(temporary) / "sink.log"
-        with sink(log, 4) as port:
+        with sink(log, 4, pipelining) as port:
             make_site(site, port, recipients)
             targets = sorted(rng.sample(range(1, recipients), kills))
             done = 0
@@ -176,12 +177,13 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=500)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--lockstep", action="store_true", help="the mail server does not offer PIPELINING")
     given = parser.parse_args()
     print(
         f"sending to {given.recipients} readers over {CONNECTIONS} connections, "
-        f"kill -9 {given.kills} times (seed {given.seed})"
+        f"kill -9 {given.kills} times (seed {given.seed}), {'without' if given.lockstep else 'with'} PIPELINING"
     )
-    outcome = crash(given.recipients, given.kills, given.seed)
+    outcome = crash(given.recipients, given.kills, given.seed, not given.lockstep)
     states = ", ".join(f"{count} {state}" for state, count in outcome.states.items())
     print(f"kills that hit a running send   {outcome.kills}")
     print(f"ledger                          {states}")

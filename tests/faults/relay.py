@@ -18,8 +18,12 @@ CUT = "cut"
 
 @dataclass
 class Relay:
-    """``at_rcpt`` and ``at_end`` hold replies by local part; ``on_end`` is called before a message is answered."""
+    """``at_mail`` refuses everybody; ``at_rcpt`` and ``at_end`` hold replies by local part.
 
+    ``on_end`` is called before a message is answered.
+    """
+
+    at_mail: str = ""
     at_rcpt: dict[str, str] = field(default_factory=dict)
     at_end: dict[str, str] = field(default_factory=dict)
     on_end: Callable[[str], None] | None = None
@@ -80,6 +84,14 @@ class Relay:
         connection = SMTP(self, hostname="relay", ident="relay", loop=asyncio.get_running_loop())
         self._connections.append(connection)
         return connection
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.at_mail:
+            return self.at_mail
+        envelope.mail_from = address
+        return "250 2.1.0 ok"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, to: str, options: list[str]) -> str:
         refusal = self.at_rcpt.get(to.partition("@")[0])

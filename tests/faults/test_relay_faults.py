@@ -336,10 +336,13 @@ def test_a_withdrawn_article_does_not_leave_even_when_claimed(site: Site, relay:
 # SIGTERM
 
 
+@pytest.mark.parametrize("pipelining", [False, True], ids=["lockstep", "pipelined"])
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_middle_of_a_send_lets_the_answers_come(tmp_path: Path, ending: signal.Signals) -> None:
+def test_a_signal_in_the_middle_of_a_send_lets_the_answers_come(
+    tmp_path: Path, ending: signal.Signals, pipelining: bool
+) -> None:
     log = tmp_path / "log"
-    with sink(log, 80) as port:
+    with sink(log, 80, pipelining) as port:
         folder = tmp_path / "site"
         site = Site(folder).make()
         site.join("email\n" + "".join(f"r{number}@example.org\n" for number in range(120)))

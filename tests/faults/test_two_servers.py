@@ -78,7 +78,7 @@ def two_servers(tmp_path: Path, delay_ms: float) -> Iterator[tuple[Site, list[Se
     site.sql("UPDATE digest SET added_at = '2026-01-01 00:00:00.000000'")
     log = tmp_path / "log"
     with ExitStack() as stack:
-        port = stack.enter_context(sink(log, delay_ms))
+        port = stack.enter_context(sink(log, delay_ms, True))
         servers = [Server(site, port, tmp_path / f"server{number}") for number in range(2)]
         for server in servers:
             stack.callback(server.end)

@@ -64,6 +64,21 @@ def test_as_it_happens(tmp_path: Path) -> None:
     site.assert_books_balance()
 
 
+def test_the_next_issue_waits_until_the_one_before_has_left(tmp_path: Path) -> None:
+    """Otherwise the readers at the end of a long list would see their mail replaced again and again."""
+    site = made(tmp_path, 'cadences = ["instant"]')
+    for number in (1, 2):
+        article(site, number)
+        site.pickup()
+        site.now += 5 * MINUTE
+        with site.open() as app, app.owning():
+            app.open_issues()  # and nothing is sent: the mail server is slow
+    assert slots(site) == ["instant:1"]
+    until(site, site.now + 3 * MINUTE, MINUTE)
+    assert slots(site) == ["instant:1", "instant:2"]
+    assert [mail.numbered() for mail in site.mails()] == [[1], [2]]
+
+
 def test_articles_that_keep_coming_do_not_hold_up_the_first(tmp_path: Path) -> None:
     site = made(tmp_path, 'cadences = ["instant"]')
     for number in range(1, 14):

@@ -46,10 +46,12 @@ def _address():  # type: ignore[no-untyped-def]
     return parse_address(ANN)
 
 
-def choose(site: Site, cadence: str = "daily", zone: str = "", at: str = "") -> None:
+def choose(
+    site: Site, cadence: str = "daily", zone: str = "", at: str = "", topics: tuple[str, ...] | None = None
+) -> None:
     with site.open() as app:
-        wanted = Wanted(cadence=cadence, topics=None, zone=zone, at=at)
-        assert app.preferences.change(view(site), wanted, ["ships"], site.now)
+        wanted = Wanted(cadence=cadence, topics=topics, zone=zone, at=at)
+        assert app.preferences.change(view(site), wanted, ["ships", "towns"], site.now)
 
 
 def mailed(site: Site) -> Counter[int]:
@@ -179,6 +181,23 @@ def test_from_daily_to_weekly_and_back_nothing_is_lost_or_repeated(site: Site) -
     assert mailed(site) == Counter(range(1, 15))
     assert weekly == 3, "two daily ones, then one on Monday"
     site.assert_books_balance()
+
+
+def test_an_article_that_is_tagged_with_another_topic_later_comes_to_those_who_have_not_had_it(site: Site) -> None:
+    site.write("towns.txt", listing("Towns", [1]))
+    site.write("ships.txt", listing("Ships", [2]))
+    site.pickup()
+    site.join("email,topics\nben@example.org,towns\n")
+    choose(site, topics=("ships",))
+    site.now += 4 * HOUR
+    site.tick()
+    choose(site, topics=("towns",))
+    site.write("towns.txt", listing("Towns", [2, 1]))
+    site.now += DAY
+    site.tick()
+    mails = got(site.mails())
+    assert mails[ANN] == Counter([2]), "in Ships; it is no other article in Towns"
+    assert mails["ben@example.org"] == Counter([1, 2])
 
 
 def test_from_monday_to_friday(tmp_path: Path) -> None:

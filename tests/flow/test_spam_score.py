@@ -11,6 +11,7 @@ import pytest
 from compose.test_digest import DIGEST, SUN, edition, line, shipped
 from compose.test_digest_look import BOAT, LOGO
 from compose.test_mail_lint import message
+from compose.test_sponsor_mail import BOATS, NETS, mail, spoken
 from flow_site import Site
 from programs import needed
 
@@ -20,7 +21,7 @@ from feed_publisher.domain.issue import Images
 from feed_publisher.ports.people import Letter
 from feed_publisher.services.letters import KINDS
 
-__all__ = ["shipped"]
+__all__ = ["shipped", "spoken"]
 MOST = 1.0
 """Points; SpamAssassin's own limit is 5."""
 
@@ -64,6 +65,11 @@ def test_digests(shipped: TemplateSet, language: str, words: dict[str, str], ima
     lines = [line(1, image=BOAT, language=language, **words), line(2, SUN, image=BOAT), line(3)]
     made = edition(shipped, lines, language=language, site=LOGO, digest=replace(DIGEST, images=images))
     check(message(made))
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_digest_with_sponsors(spoken: TemplateSet, language: str) -> None:
+    check(message(mail(spoken, BOATS, NETS, site=LOGO, language=language)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

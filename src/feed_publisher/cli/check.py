@@ -20,12 +20,15 @@ from feed_publisher.app import App
 from feed_publisher.cli.check_topics import topics_line
 from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.cli.sponsors import dates
 from feed_publisher.compose.html import check_template
 from feed_publisher.config.models import Source
 from feed_publisher.domain.errors import FeedPublisherError, InputError
+from feed_publisher.domain.issue import Images
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
+from feed_publisher.services.sponsoring import SponsorStatus
 from feed_publisher.services.words import ago, many
 
 
@@ -42,10 +45,12 @@ def check(place: Place, out: Out) -> None:
             ("privacy", _privacy),
             ("templates", _templates),
             ("languages", _languages),
+            *([("sponsors", _sponsors)] if app.settings.sponsors else []),
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
             ("mail server", _relay),
+            ("signatures", _signatures),
             ("address", _address),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
@@ -122,6 +127,23 @@ def _languages(app: App) -> str:
     return f"there are words in {', '.join(sorted(known))}" + (missing if silent else "")
 
 
+def _sponsors(app: App) -> str:
+    """One that no issue can carry, or whose picture no digest shows, is a mistake; one that is over is not."""
+    found = app.sponsors()
+    images = {digest.slug: digest.images for digest in app.settings.digests}
+    for each in found:
+        about, when = f"sponsors: {each.sponsor.slug}", dates(each.sponsor)
+        if each.status is SponsorStatus.NEVER:
+            said = f"is never due: none of its digests has an issue {when}".rstrip()
+            raise InputError(f"{said}; change from, until or digests", about)
+        if each.sponsor.block.image and all(images[slug] is Images.NONE for slug in each.digests):
+            raise InputError('its image is shown nowhere; set images = "lead" in one of its digests', about)
+    over = [each.sponsor.slug for each in found if each.status is SponsorStatus.OVER]
+    return many(len(found), "sponsor") + (
+        f"; over, and to be taken out of the settings: {', '.join(over)}" if over else ""
+    )
+
+
 def _source(source: Source, app: App) -> str:
     kind, record = SourceKind(source.kind), app.sources.get(source.slug)
     words = KINDS[kind]
@@ -176,6 +198,18 @@ def _relay(app: App) -> str:
             return await mailer.probe()
 
     return asyncio.run(probe())
+
+
+def _signatures(app: App) -> str:
+    """Every key can be read. Who signs nothing here relies on the mail server, which cannot be seen from here."""
+    signers = wiring.signers(app.settings, app.folder)
+    senders = sorted({digest.from_address.rpartition("@")[2].lower() for digest in app.settings.digests})
+    alone = [domain for domain in senders if not any(signer.covers(domain) for signer in signers)]
+    if not signers:
+        return "none made here (DKIM); the mail server signs, or large mailbox providers refuse the mail"
+    if alone:
+        raise InputError(f"no key of [[dkim]] is for mail from {alone[0]}", "digests.from_address")
+    return f"by {', '.join(signer.name for signer in signers)}; `dkim show` tells what the DNS must hold"
 
 
 def _address(app: App) -> str:

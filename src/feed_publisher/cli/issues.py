@@ -12,13 +12,14 @@ from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, open_app, read_file, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.send import issue_json
+from feed_publisher.cli.sponsors import sponsors_json, sponsors_text
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.editing import Change
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.model import escaped
-from feed_publisher.ports.deciding import Choosable, Decided
+from feed_publisher.ports.deciding import Carried, Choosable, Decided
 from feed_publisher.services.overview import books_text
 
 WHO = "the command line"
@@ -61,13 +62,16 @@ def show(place: Place, number: int, out: Out) -> None:
         books = app.issues.books(number)
         web = app.issue_url(issue)
         history, entries = app.decisions.look(number).history, app.decisions.entries(number)
-        out.document({**issue_json(app, issue), **_decided_json(history, entries)})
+        carried = app.decisions.sponsors(number)
+        out.document({**issue_json(app, issue), **_decided_json(history, entries), **_carried_json(carried)})
     out.say(f"issue {issue.id} of {issue.digest}, {issue.slot}: {_state(issue)}")
     out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
     if web:
         out.say(f"on the web: {web}")
     if issue.reason:
         out.say(f"why: {issue.reason}")
+    for each in carried:
+        out.say(f"{'sponsor left out' if each.left_out else 'sponsor'}: {sponsors_text([each.block])}")
     for entry in entries[:50]:
         out.say(escaped(f"{'left out' if entry.left_out else 'article '} {entry.key[:8]} {entry.title}"))
     for line in history:
@@ -79,6 +83,11 @@ def _decided_json(history: Sequence[Decided], entries: Sequence[Choosable]) -> d
         "articles": [{"key": each.key, "title": each.title, "left_out": each.left_out} for each in entries],
         "history": [{"at": each.at.isoformat(), "what": each.what, "who": each.who} for each in history],
     }
+
+
+def _carried_json(carried: Sequence[Carried]) -> dict[str, object]:
+    shown = [sponsors_json([each.block])[0] | {"left_out": each.left_out} for each in carried]
+    return {"sponsors": shown}
 
 
 def _state(issue: Issue) -> str:
@@ -129,6 +138,7 @@ _step("resume", "Go on where it was paused.", _approve, "going on")
 @click.option("--note", help='Plain text above the articles, blank lines part paragraphs; "" for none.')
 @click.option("--note-file", type=click.Path(path_type=Path), help="The same from a file in UTF-8.")
 @click.option("--subject", metavar="TEXT", help='The subject for all its readers; "" for the usual one.')
+@click.option("--no-sponsor/--sponsor", default=None, help="Without its sponsors, or with them again.")
 @with_out
 @click.pass_obj
 def edit(
@@ -140,6 +150,7 @@ def edit(
     note: str | None,
     note_file: Path | None,
     subject: str | None,
+    no_sponsor: bool | None,
     out: Out,
 ) -> None:
     """Change an issue as far as it has not left. KEY is an article's, or its first 6 characters or more."""
@@ -147,8 +158,8 @@ def edit(
         raise click.UsageError("give --note or --note-file")
     if note_file is not None:
         note = _text(note_file)
-    if (lead, note, subject) == (None, None, None) and not leave_out and not put_back:
-        raise click.UsageError("say what to change: --lead, --leave-out, --put-back, --note or --subject")
+    if (lead, note, subject, no_sponsor) == (None, None, None, None) and not leave_out and not put_back:
+        raise click.UsageError("say what to change: --lead, --leave-out, --put-back, --note, --subject or --no-sponsor")
     with open_app(place) as app:
         keys = [each.key for each in app.decisions.entries(app.issues.get(number).id)]
         change = Change(
@@ -157,12 +168,24 @@ def edit(
             subject=subject,
             leave_out=tuple(_key(keys, each, number) for each in leave_out),
             put_back=tuple(_key(keys, each, number) for each in put_back),
+            sponsors_out=_sponsors_out(app, number, no_sponsor),
         )
         issue = app.deciding().edit(number, change, WHO, app.clock())
         out.document(issue_json(app, issue))
         if leave_out:
             out.say("what is left out does not come in later issues to these readers either")
+        if no_sponsor:
+            out.say("its sponsors have one more issue to come, unless somebody has got this one with them")
         out.say(f"issue {number} is changed, as far as it has not left; its subject is “{issue.subject}”")
+
+
+def _sponsors_out(app: App, number: int, wanted: bool | None) -> tuple[str, ...] | None:
+    if wanted is None:
+        return None
+    carried = app.decisions.sponsors(number)
+    if not carried:
+        raise InputError("it was opened without a sponsor", f"issue {number}")
+    return tuple(each.block.sponsor for each in carried) if wanted else ()
 
 
 def _text(file: Path) -> str:

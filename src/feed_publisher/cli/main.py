@@ -22,8 +22,10 @@ COMMANDS = {
     "entries": ("entries", "list, add, release, hide, withdraw and restore entries"),
     "feeds": ("feeds", "list the feeds: how they are, and how many follow them"),
     "digest": ("digests", "list, start and preview digests"),
+    "sponsors": ("sponsors", "list who paid for a place in digests: issues they had, and have left"),
     "issues": ("issues", "list, approve, pause, resume, cancel and export issues"),
     "subscribers": ("people", "add, list, import, export and erase subscribers; why they get what"),
+    "dkim": ("dkim", "make keys that mails are signed with, and show what the DNS must hold"),
     "suppress": ("people", "addresses that are never mailed"),
 }
 

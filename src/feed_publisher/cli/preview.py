@@ -11,6 +11,7 @@ import click
 
 from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.cli.sponsors import sponsors_json, sponsors_text
 from feed_publisher.compose.seen import Seen, seen
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import InputError
@@ -81,6 +82,8 @@ def _say(proof: Proof, shown: Seen | None, words: Words, why: bool, out: Out) ->
     else:
         rows += [("Subject", shown.subject), ("From", shown.from_), ("To", shown.to), ("Preheader", shown.opening)]
         rows += [("Size", kilobytes(shown.size))]
+    if proof.mail and proof.mail.sponsors:
+        rows += [("Sponsor", sponsors_text(proof.mail.sponsors))]
     if proof.reader:
         rows += [("Reader", words.reader(proof.reader.verdict))]
     rows += [("Readers", turnout_text(proof.turnout)), ("Versions", versions_text(proof.turnout))]
@@ -157,6 +160,7 @@ def proof_json(proof: Proof, shown: Seen | None, words: Words) -> dict[str, obje
         "preheader": shown.opening if shown else None,
         "bytes": shown.size if shown else None,
         "entries": len(proof.lines),
+        "sponsors": sponsors_json(proof.mail.sponsors) if proof.mail else [],
         "readers": {why.value: turnout.census.get(why, 0) for why in CENSUS},
         "exact": turnout.exact,
         "waiting": turnout.waiting,

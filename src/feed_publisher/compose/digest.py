@@ -19,11 +19,13 @@ from feed_publisher.compose.colour import palette
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.links import host_of, with_parameters
 from feed_publisher.compose.message import LINKS, clean_header, marker
+from feed_publisher.compose.sponsor import sponsor_views
 from feed_publisher.domain.editing import paragraphs
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition, Images, IssueEdits
 from feed_publisher.domain.language import direction, direction_of, isolated, primary_language
 from feed_publisher.domain.model import Entry, Image, TopicRef
+from feed_publisher.domain.sponsor import SponsorBlock
 
 MOST_HTML = 98_000
 """Bytes. Gmail cuts mails at 102 kB, and a reader's own links are still to come."""
@@ -147,6 +149,7 @@ def fingerprint(
     digest: DigestView,
     edits: IssueEdits = UNEDITED,
     left_out: Sequence[Line] = (),
+    sponsors: Sequence[SponsorBlock] = (),
 ) -> str:
     """What makes two editions of an issue the same: entry revisions, topics, templates, language, settings, edits.
 
@@ -155,6 +158,7 @@ def fingerprint(
     rows = [f"{line.entry.number}.{line.entry.revision}.{line.topic.slug}" for line in lines]
     rows += [f"-{line.entry.number}.{line.entry.revision}.{line.topic.slug}" for line in left_out]
     rows += [repr(text) for text in (edits.subject, edits.note) if text]
+    rows += map(repr, sponsors)
     parts = [templates.hash, language, str(more), repr(site), repr(digest), *rows]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -179,12 +183,13 @@ def render_edition(
     edits: IssueEdits = UNEDITED,
     left_out: Sequence[Line] = (),
     revision: int = 0,
+    sponsors: Sequence[SponsorBlock] = (),
 ) -> Edition:
     """Render subject, HTML and text. Entries past ``maximum``, or past what fits, are counted as "more on the web".
 
     ``topic_url`` is the address of topic pages up to the slug; ``nonce`` is hexadecimal and unpredictable; ``choose``
     takes one of the possible subjects, the wanted one first. ``lines`` are those that remain after ``edits``, the lead
-    first; ``left_out`` are only remembered.
+    first; ``left_out`` are only remembered. ``sponsors`` stand beside them, their links as they are.
     """
     words = _known_language(language, site.language)
     tagged = _Tagger(digest.link_parameters, {host_of(site.url), *site.own_hosts})
@@ -194,6 +199,7 @@ def render_edition(
         "count": len(lines),
         "preheader": _preheader(lines),
         "note": paragraphs(edits.note),
+        "sponsors": sponsor_views(sponsors, words, site.language, digest.images is not Images.NONE),
         **{name: marker(nonce, name) for name in LINKS},
     }
     leads = entries[: min(maximum, OTHER_LEADS + 1)]
@@ -211,7 +217,7 @@ def render_edition(
         html = inline_css(render(templates.environment, "email/digest.html", **context))
     more = max(0, len(lines) - maximum)
     return Edition(
-        fingerprint=fingerprint(lines, more, templates, language, site, digest, edits, left_out),
+        fingerprint=fingerprint(lines, more, templates, language, site, digest, edits, left_out, sponsors),
         subject=str(context["subject"]),
         html=html,
         text=render(templates.environment, "email/digest.txt", **context),
@@ -339,5 +345,6 @@ def _preheader(lines: Sequence[Line]) -> str:
 def _picture_hosts(sections: Sequence[Mapping[str, object]], context: Mapping[str, object]) -> list[str]:
     """Where the pictures of a mail come from, so that it can say so."""
     entries = [entry for section in sections for entry in cast("list[dict[str, object]]", section["entries"])]
-    urls = [str(context["logo"]), *(image.url for entry in entries if isinstance(image := entry["image"], Image))]
+    shown = [*entries, *cast("list[dict[str, object]]", context["sponsors"])]
+    urls = [str(context["logo"]), *(image.url for each in shown if isinstance(image := each["image"], Image))]
     return sorted({host_of(url) for url in urls if url})

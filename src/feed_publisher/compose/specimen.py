@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from feed_publisher.compose.digest import Line
 from feed_publisher.domain.model import Entry, EntryState, Image, TopicRef
+from feed_publisher.domain.sponsor import Place, Sponsor, SponsorBlock
 
 _TOPICS = (TopicRef(slug="sample", title="Sample"), TopicRef(slug="odd", title="Odd & <other>"))
 _LONG = "A title that goes on and on, about high water, low water and everything that floats between them, " * 3
@@ -40,3 +42,22 @@ def _line(number: int, article: dict[str, object], url: str, now: datetime) -> L
     )
     linked = article["title"] != "Bare"
     return Line(entry=entry, topic=_TOPICS[number % 2], url=f"{url}/entries/{number}" if linked else "")
+
+
+def specimen_sponsors(own: Sequence[Sponsor]) -> tuple[SponsorBlock, ...]:
+    """One in each place where a digest has some of its ``own``, or in both; with what looks like code."""
+    places = {each.block.place for each in own} or set(Place)
+    return tuple(
+        SponsorBlock(
+            sponsor=f"sample-{place}",
+            place=place,
+            label=f"Sample label ({place})",
+            title=f"Sample sponsor ({place})",
+            text="</td>{{ 7 * 7 }} <script>\nسفينة\n\n" + _LONG.strip(),
+            link=f"https://sponsor.example/{place}",
+            image="https://pictures.example/sponsor.jpg",
+            image_alt='A "boat"',
+        )
+        for place in Place
+        if place in places
+    )

@@ -19,7 +19,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
 )
 
-from feed_publisher.config.models import Section, Settings
+from feed_publisher.config.models import Settings
+from feed_publisher.config.section import Section
 from feed_publisher.domain.errors import ConfigError
 
 FILE = "publisher.toml"
@@ -174,7 +175,7 @@ def _nearest(path: list[str]) -> str:
         if part in model.model_fields:
             annotation = model.model_fields[part].annotation
             model = getattr(annotation, "__args__", (annotation,))[0]
-    known = sorted(model.model_fields)
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
     near = difflib.get_close_matches(path[-1], known, 1)
     return f"; did you mean {near[0]}?" if near else f"; known are: {', '.join(known)}"
 

@@ -8,12 +8,14 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     SettingsConfigDict,
 )
 
+from feed_publisher.config.section import Section
+from feed_publisher.config.sponsors import Sponsor
 from feed_publisher.config.succession import contradiction
 from feed_publisher.config.values import (
     BaseUrl,
@@ -48,10 +50,6 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Site(Section):
@@ -153,6 +151,19 @@ class Smtp(Section):
     """Connections held open at the same time."""
 
 
+class Dkim(Section):
+    """[[dkim]]; a key that mails are signed with here, for a mail server that does not sign them"""
+
+    domain: Domain
+    """Mails from this domain, or one below it, are signed."""
+
+    selector: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    """The public half of the key stands in the DNS at SELECTOR._domainkey.DOMAIN."""
+
+    key_file: Annotated[str, Field(min_length=1)]
+    """The private key, seen from publisher.toml: RSA of 2048 bits or more, or Ed25519; PEM without a password."""
+
+
 class Select(Section):
     """[sources.select]; CSS selectors for a page whose articles are not found by themselves"""
 
@@ -200,7 +211,7 @@ class Source(Section):
     topics: tuple[Title, ...] = ()
     """Titles of topics that replace the headings and categories it gives."""
 
-    topic_map: dict[str, str] = {}
+    topic_map: dict[str, str] = Field({})
     """Headings or categories that get another topic's title: {"Ships" = "Coastal shipping"}; "" drops one."""
 
     language: Language | None = None
@@ -210,7 +221,7 @@ class Source(Section):
     """What may be mailed of what it holds when it is first read: "none" (that only fills feeds), "all", or an age such
     as "30 days". Default: "all" of a folder and of what is pushed, else "none"."""
 
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({})
     """Sent with each request; "file:NAME" takes the value from a file, such as {Authorization = "file:token.txt"}."""
 
     pages: Annotated[int, Field(ge=1, le=50)] = 3
@@ -469,16 +480,18 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
+    dkim: tuple[Dkim, ...] = ()
     fetch: Fetch = Fetch()
     websub: WebSub = WebSub()
     sources: tuple[Source, ...] = ()
     topics: tuple[Topic, ...] = ()
     feeds: tuple[NamedFeed, ...] = ()
     digests: tuple[Digest, ...] = ()
+    sponsors: tuple[Sponsor, ...] = ()
 
     @model_validator(mode="after")
     def _slugs_are_unique(self) -> Settings:
-        for section in ("sources", "topics", "feeds", "digests"):
+        for section in ("sources", "topics", "feeds", "digests", "sponsors"):
             slugs = [item.slug for item in getattr(self, section)]
             double = next((slug for slug in slugs if slugs.count(slug) > 1), None)
             if double:
@@ -498,6 +511,23 @@ class Settings(BaseSettings):
         double = next((path for path in paths if paths.count(path) > 1), None)
         if double:
             raise ValueError(f"old_feeds: {double!r} is named twice; one address can lead to one feed only")
+        return self
+
+    @model_validator(mode="after")
+    def _signatures_differ(self) -> Settings:
+        names = [(key.domain, key.selector) for key in self.dkim]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double:
+            raise ValueError(f"two of [[dkim]] have the selector {double[1]!r} at {double[0]}; each key needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _sponsors_have_digests(self) -> Settings:
+        known = [digest.slug for digest in self.digests]
+        for sponsor in self.sponsors:
+            for slug in set(sponsor.digests) - set(known):
+                there = ", ".join(known) or "none"
+                raise ValueError(f"sponsors: {sponsor.slug} names the digest {slug!r} in digests; there is: {there}")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -56,6 +56,15 @@ def _duration(value: Any) -> timedelta:
     if not found or not int(found[1]):
         raise ValueError(f'{value!r} is not a duration; use "12 hours" or "3 days"')
     return timedelta(hours=int(found[1])) if found[2] == "hour" else timedelta(days=int(found[1]))
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(f"{str(value)[:60]!r} is no date; write 2026-11-02") from None
 
 
 def _dates(value: str) -> str:
@@ -175,12 +184,14 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
 HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 OldPath = Annotated[str, AfterValidator(_old_path)]
+Line = Annotated[str, AfterValidator(_line)]
 PlainText = Annotated[str, Field(max_length=2000), AfterValidator(_plain_text)]
 LinkParameters = Annotated[str, Field(max_length=300), AfterValidator(_link_parameters)]
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9.-]*$")]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Language = Annotated[str, Field(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$")]
 Cron = Annotated[str, AfterValidator(check_cron)]
+Day = Annotated[date, BeforeValidator(_day)]
 Dates = Annotated[str, AfterValidator(_dates)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
 Every = Annotated[timedelta, BeforeValidator(_every)]

@@ -17,13 +17,17 @@ _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change by hand; None leaves a thing as it is, "" takes it back. Entries are named by their keys."""
+    """One change by hand; None leaves a thing as it is, "" takes it back. Entries are named by their keys.
+
+    ``sponsors_out``: slugs of all the sponsors that are to be left out.
+    """
 
     lead: str | None = None
     note: str | None = None
     subject: str | None = None
     leave_out: tuple[str, ...] = ()
     put_back: tuple[str, ...] = ()
+    sponsors_out: tuple[str, ...] | None = None
 
 
 def edited(before: IssueEdits, change: Change) -> IssueEdits:
@@ -40,6 +44,7 @@ def edited(before: IssueEdits, change: Change) -> IssueEdits:
         note=before.note if change.note is None else _note(change.note),
         subject=before.subject if change.subject is None else _subject(change.subject),
         left_out=tuple(left_out),
+        sponsors_out=before.sponsors_out if change.sponsors_out is None else tuple(sorted(set(change.sponsors_out))),
     )
 
 

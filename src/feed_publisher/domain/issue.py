@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.sponsor import SponsorBlock
 
 
 class IssueState(StrEnum):
@@ -40,12 +41,16 @@ class Images(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueEdits:
-    """What the operator changed in an issue by hand. Entries are named by their keys; ``note`` is plain text."""
+    """What the operator changed in an issue by hand. Entries are named by their keys; ``note`` is plain text.
+
+    ``sponsors_out``: slugs of the sponsors that are left out.
+    """
 
     lead: str = ""
     note: str = ""
     subject: str = ""
     left_out: tuple[str, ...] = ()
+    sponsors_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +153,7 @@ class SentIssue:
     """An issue in the archive: the edition that most of its readers got. ``number`` is None for a rehearsal.
 
     ``entries`` are those that stood in the mail, of ``count`` with those it only counted. ``withdrawn``: one of all is,
-    by now.
+    by now. ``sponsors`` stood in the mail as well.
     """
 
     id: int
@@ -161,6 +166,7 @@ class SentIssue:
     entries: tuple[SentEntry, ...]
     count: int
     withdrawn: bool
+    sponsors: tuple[SponsorBlock, ...] = ()
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from feed_publisher.domain.issue import Issue, IssueEdits
 from feed_publisher.domain.issue_guard import Measured
+from feed_publisher.domain.sponsor import SponsorBlock
 
 
 class What(StrEnum):
@@ -55,6 +56,14 @@ class Choosable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A sponsor that an issue was opened with."""
+
+    block: SponsorBlock
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """An edition of an issue that has readers. ``html`` and ``text`` hold markers made with ``nonce``."""
 
@@ -85,8 +94,13 @@ class DecisionStore(Protocol):
         who: str,
         now: datetime,
         seen: int | None = None,
+        most: Mapping[str, int] | None = None,
     ) -> Issue:
-        """Store other edits. ``seen`` is the revision that the operator looked at; InputError when there is another."""
+        """Store other edits. ``seen`` is the revision that the operator looked at; InputError when there is another.
+
+        ``most``: how many issues may carry a sponsor, by slug; InputError when one that was out is to be in again and
+        others have taken its place.
+        """
         ...
 
     def approve(self, number: int, who: str, now: datetime, what: What = What.APPROVED) -> Issue: ...
@@ -108,6 +122,7 @@ class DecisionStore(Protocol):
         ...
 
     def entries(self, number: int) -> list[Choosable]: ...
+    def sponsors(self, number: int) -> list[Carried]: ...
     def versions(self, number: int) -> list[Version]:
         """Those with readers, the one with most of them first."""
         ...

@@ -12,6 +12,7 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueEdits, IssueState, Reader, SentIssue
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.sponsor import Sponsor, SponsorBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class StaleEdition:
     entries: tuple[tuple[Entry, TopicRef], ...]
     edits: IssueEdits
     revision: int
+    sponsors: tuple[SponsorBlock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +164,12 @@ class IssueStore(Protocol):
         owner: str,
         now: datetime,
         through: int | None = None,
+        sponsors: Sequence[Sponsor] = (),
     ) -> Issue | None:
-        """The new issue, through the current sequence or an earlier one; None when another process has the slot."""
+        """The new issue, through the current sequence or an earlier one; None when another process has the slot.
+
+        Of ``sponsors``, those that are due, it carries one in each place from now on.
+        """
         ...
 
     def preparing(self) -> list[Issue]: ...

@@ -116,3 +116,7 @@ class Mailer(Protocol):
         until then has been settled with a Result.
         """
         ...
+
+    async def probe(self) -> str:
+        """One line about the relay, after a greeting and QUIT. Raises MailError."""
+        ...

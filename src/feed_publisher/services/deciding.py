@@ -56,9 +56,19 @@ class Deciding:
                 raise InputError(f"it has no article {key!r}; `issues show {number}` lists them", f"issue {number}")
         if known and known <= set(edited(self._store.look(number).issue.edits, change).left_out):
             raise InputError(f"nothing would be left in it; `issues cancel {number}` ends it", f"issue {number}")
-        found = self._store.edit(number, lambda before: edited(before, change), who, now, seen)
+        carried = {each.block.sponsor for each in self._store.sponsors(number)}
+        for slug in change.sponsors_out or ():
+            if slug not in carried:
+                raise InputError(f"it has no sponsor {slug!r}; `issues show {number}` lists them", f"issue {number}")
+        most = self._most(self._store.look(number).issue.digest)
+        found = self._store.edit(number, lambda before: edited(before, change), who, now, seen, most)
         self._issues.revise(self._rules, now)
         return self._store.look(found.id).issue
+
+    def _most(self, digest: str) -> dict[str, int]:
+        """How many issues each sponsor of a digest may have, where that is limited."""
+        sponsors = self._rules[digest].sponsors if digest in self._rules else ()
+        return {each.slug: each.issues for each in sponsors if each.issues is not None}
 
     def approve(self, number: int, who: str, now: datetime) -> Issue:
         """Let a draft, or what was held, go: at its hour, or at once when that has passed."""

@@ -6,8 +6,9 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from feed_publisher.compose.digest import (
     UNEDITED,
@@ -26,6 +27,7 @@ from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
+from feed_publisher.domain.sponsor import Sponsor, SponsorBlock, without
 from feed_publisher.ports.issues import IssueStore, StaleEdition
 from feed_publisher.ports.topics import TopicStore
 
@@ -63,6 +65,8 @@ class DigestRules:
     draft_before: timedelta = timedelta(0)
     announce: timedelta = timedelta(0)
     guards: bool = True
+    sponsors: tuple[Sponsor, ...] = ()
+    """Those that may be in its issues, in the order of the settings."""
 
     def rhythm(self, cadence: Cadence) -> Rhythm:
         """The dates of one of its cadences."""
@@ -98,6 +102,15 @@ class DigestRules:
     def next_due(self, cadence: Cadence, now: datetime) -> datetime:
         """When the next issue of a cadence with dates is due for the digest's own clock."""
         return due_at(self.rhythm(cadence).next(self.clock, now), self.clock)
+
+    def day_of(self, slot: Slot | None, at: datetime) -> date:
+        """The date of an issue: that of its slot, else the day on which it is opened where the digest is."""
+        return slot.day if slot else at.astimezone(ZoneInfo(self.clock.zone)).date()
+
+    def sponsors_due(self, slot: Slot | None, at: datetime) -> tuple[Sponsor, ...]:
+        """Those whose time it is on the date of an issue."""
+        day = self.day_of(slot, at)
+        return tuple(each for each in self.sponsors if each.runs_on(day))
 
     @property
     def ahead(self) -> timedelta:
@@ -231,10 +244,13 @@ class Editions:
         for repeats, part in parts.items():
             yield [selected for selected in chosen if selected.entry not in repeats], part
 
-    def fingerprint(self, rules: DigestRules, lines: Sequence[Line], language: str) -> str:
+    def fingerprint(
+        self, rules: DigestRules, lines: Sequence[Line], language: str, sponsors: Sequence[SponsorBlock] = ()
+    ) -> str:
         """What makes editions of one issue the same."""
         more, press = max(0, len(lines) - rules.maximum), self._press
-        return fingerprint(lines, more, press.templates, language, press.site, self._digest_view(rules))
+        digest = self._digest_view(rules)
+        return fingerprint(lines, more, press.templates, language, press.site, digest, sponsors=sponsors)
 
     def renewed(self, rules: DigestRules, stale: StaleEdition) -> Edition | None:
         """An edition with its entries as they are now and the issue's edits; None when nothing is left in it.
@@ -259,6 +275,7 @@ class Editions:
             stale.edits,
             left_out,
             stale.revision,
+            without(stale.sponsors, stale.edits.sponsors_out),
         )
 
     def render(
@@ -270,6 +287,7 @@ class Editions:
         now: datetime,
         issue: int | None = None,
         name: str = "",
+        sponsors: Sequence[SponsorBlock] = (),
     ) -> Edition:
         """The mail, with markers where a reader's own links go.
 
@@ -279,7 +297,7 @@ class Editions:
         """
         if issue is not None:
             name = archive_name(issue, number)
-        return self._render(rules, lines, language, number, now, issue, name)
+        return self._render(rules, lines, language, number, now, issue, name, sponsors=sponsors)
 
     def _render(
         self,
@@ -293,6 +311,7 @@ class Editions:
         edits: IssueEdits = UNEDITED,
         left_out: Sequence[Line] = (),
         revision: int = 0,
+        sponsors: Sequence[SponsorBlock] = (),
     ) -> Edition:
         press, web_url = self._press, ""
         if rules.archive and name:
@@ -311,6 +330,7 @@ class Editions:
             edits=edits,
             left_out=left_out,
             revision=revision,
+            sponsors=sponsors,
         )
 
     def _subject(self, slug: str, issue: int | None, candidates: Sequence[str]) -> str:

@@ -158,8 +158,9 @@ class Issues:
         self, rules: DigestRules, slot: str, now: datetime, through: int | None, manual: bool = False
     ) -> Issue | None:
         """Who sends by hand is there to be told of a broken template at once."""
+        sponsors = rules.sponsors_due(rules.slot(slot), now)
         issue = self._store.claim_slot(
-            rules.slug, slot, IssueState.PREPARING, "", self._rehearsal, self._owner, now, through
+            rules.slug, slot, IssueState.PREPARING, "", self._rehearsal, self._owner, now, through, sponsors
         )
         if issue is None:
             return None

@@ -11,10 +11,12 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.domain.issue_guard import HISTORY, doubt
 from feed_publisher.domain.selection import Minimum
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.ports.deciding import DecisionStore
 from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
 from feed_publisher.services.edition import DigestRules, Editions, Stock
 from feed_publisher.services.skipping import Skipping
+from feed_publisher.services.sponsoring import Sponsoring
 
 PAGE = 5_000
 """Readers looked at together. Their rows are read by one call, during which nobody else has the interpreter."""
@@ -39,6 +41,7 @@ class Preparing:
         decisions: DecisionStore,
         editions: Editions,
         skipping: Skipping,
+        sponsoring: Sponsoring,
         stopping: Callable[[], bool],
         operators: Sequence[str] = (),
     ) -> None:
@@ -48,6 +51,7 @@ class Preparing:
         self._operators = operators
         self._editions = editions
         self._skipping = skipping
+        self._sponsoring = sponsoring
 
     def prepare(self, rules: DigestRules, issue: Issue, now: datetime) -> Issue:
         """Add deliveries batch by batch and freeze.
@@ -58,6 +62,7 @@ class Preparing:
         audience = Audience(digest=rules.slug, cadence=cadence, rehearsal=issue.rehearsal)
         minimum = self._editions.minimum(rules, cadence, issue.opened_at)
         due = Dues(rules, cadence, slot, now)
+        sponsors = self._sponsoring.of_issue(issue.id)
         subject = issue.subject
         after, stored = issue.prepared_to, set[str]()
         while True:
@@ -67,7 +72,7 @@ class Preparing:
                 break
             lowest = min(reader.cursor for reader in readers)
             stock = self._editions.stock(rules, lowest, issue.through)
-            page = self._page(rules, issue, due, readers, stock, minimum, after, stored)
+            page = self._page(rules, issue, due, readers, stock, minimum, sponsors, after, stored)
             subject = subject or next((edition.subject for edition in page.editions), "")
             reached = self._add(issue, page, now)
             if reached == after or self._stopping():
@@ -111,6 +116,7 @@ class Preparing:
         readers: Sequence[Reader],
         stock: Stock,
         minimum: Minimum | None,
+        sponsors: Sequence[SponsorBlock],
         after: int,
         stored: Set[str],
     ) -> Batch:
@@ -122,9 +128,12 @@ class Preparing:
             if not lines:
                 had_nothing += [(reader.subscription, reader.cursor) for reader in group]
                 continue
-            key = self._editions.fingerprint(rules, lines, language)
+            key = self._editions.fingerprint(rules, lines, language, sponsors)
             if key not in editions and key not in stored:
-                editions[key] = self._editions.render(rules, lines, language, issue.issue_number, due.now, issue.id)
+                number = issue.issue_number
+                editions[key] = self._editions.render(
+                    rules, lines, language, number, due.now, issue.id, sponsors=sponsors
+                )
             deliveries += [due.delivery(reader, key) for reader in group]
         return Batch(
             after=after,

@@ -12,6 +12,7 @@ from feed_publisher.domain.issue import Edition, Reader, archive_name
 from feed_publisher.domain.selection import Choice, rolls_over, select
 from feed_publisher.ports.issues import Audience, IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
+from feed_publisher.services.sponsoring import Sponsoring
 
 PAGE = 20_000
 """Readers looked at together."""
@@ -32,8 +33,9 @@ class Plan:
 class Preview:
     """Answers for one site. ``rehearsal``: the built-in mailbox is the relay."""
 
-    def __init__(self, store: IssueStore, editions: Editions, rehearsal: bool) -> None:
+    def __init__(self, store: IssueStore, editions: Editions, sponsoring: Sponsoring, rehearsal: bool) -> None:
         self._store = store
+        self._sponsoring = sponsoring
         self._editions = editions
         self._rehearsal = rehearsal
 
@@ -108,9 +110,10 @@ class Preview:
     def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:
         """Every reader a manual send would mail now, with their edition."""
         number, name = self.next_issue(rules)
+        sponsors = self._sponsoring.next(rules, None, now)
         for lines, language, group in self._readers(rules, now, None, self.through(as_of)):
             if lines:
-                edition = self._editions.render(rules, lines, language, number, now, name=name)
+                edition = self._editions.render(rules, lines, language, number, now, name=name, sponsors=sponsors)
                 yield from ((reader, edition) for reader in group)
 
     def through(self, as_of: datetime | None) -> int:

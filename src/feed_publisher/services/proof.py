@@ -17,6 +17,7 @@ from feed_publisher.domain.errors import NotFoundError
 from feed_publisher.domain.finding import Finding
 from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.selection import Choice, select
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.domain.why import (
     EntryVerdict,
     ReaderFacts,
@@ -34,6 +35,7 @@ from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.horizon import Asked, Horizon, Horizons
 from feed_publisher.services.preparing import Dues
 from feed_publisher.services.send import Letterhead, addressed, skeleton
+from feed_publisher.services.sponsoring import Sponsoring
 from feed_publisher.services.turnout import Turnout, Turnouts
 
 NEWEST = 50
@@ -49,6 +51,7 @@ class ProofMail:
 
     message: bytes
     edition: Edition
+    sponsors: tuple[SponsorBlock, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -115,6 +118,7 @@ class Proofs:
         editions: Editions,
         horizons: Horizons,
         turnouts: Turnouts,
+        sponsoring: Sponsoring,
         letterhead: Letterhead,
         next_issue: Callable[[DigestRules], tuple[int | None, str]],
         rehearsal: bool,
@@ -125,6 +129,7 @@ class Proofs:
         self._editions = editions
         self._horizons = horizons
         self._turnouts = turnouts
+        self._sponsoring = sponsoring
         self._letterhead = letterhead
         self._next = next_issue
         self._rehearsal = rehearsal
@@ -238,8 +243,11 @@ class Proofs:
             return None
         rules = asked.rules
         number, name = self._next(rules)
-        edition = self._editions.render(rules, looked.lines, looked.language, number, horizon.at, name=name)
-        return ProofMail(message=self._bytes(rules, edition, looked, horizon.at), edition=edition)
+        sponsors = self._sponsoring.next(rules, horizon.slot, horizon.at)
+        edition = self._editions.render(
+            rules, looked.lines, looked.language, number, horizon.at, name=name, sponsors=sponsors
+        )
+        return ProofMail(message=self._bytes(rules, edition, looked, horizon.at), edition=edition, sponsors=sponsors)
 
     def _bytes(self, rules: DigestRules, edition: Edition, looked: _Looked, at: datetime) -> bytes:
         sender = self._letterhead.senders[rules.slug]

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from feed_publisher.compose.message import Links, Personal, Sender, Skeleton
 from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.breaker import Breaker
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
-from feed_publisher.domain.errors import StorageError
-from feed_publisher.domain.issue import Edition
+from feed_publisher.domain.errors import InputError, StorageError
+from feed_publisher.domain.issue import Edition, IssueState
 from feed_publisher.domain.token import Purpose, make_token
+from feed_publisher.ports.issues import IssueStore
+from feed_publisher.ports.people import DeskStore
 from feed_publisher.ports.sending import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process, StoredEdition
 
 CLAIM = 200
@@ -25,6 +29,9 @@ CLAIM = 200
 
 RETRY_PAUSES = (0.5, 2.0, 5.0)
 """Seconds between tries to store a result, beside the database's own patience."""
+
+GATHER = 0.003
+"""Seconds for which a commit waits for as many others as the one before had: each costs as much as several mails."""
 
 SKELETONS = 16
 
@@ -93,9 +100,13 @@ class Committer:
         return await waiting.granted
 
     async def _commit_all(self) -> None:
-        """What arrives while one commit is on its way goes into the next."""
+        """What arrives while one commit is on its way goes into the next, and what comes a moment later."""
+        last = 1
         while self._waiting:
+            if len(self._waiting) < last:
+                await asyncio.sleep(GATHER)
             group, self._waiting = self._waiting, []
+            last = len(group)
             try:
                 granted = await self._patiently(group)
             except Exception as error:  # noqa: BLE001 - each connection raises it as its own
@@ -135,7 +146,9 @@ class SendRun:
         rehearsal: bool,
         only: int | None = None,
         progress: Callable[[SendReport], None] | None = None,
+        stop_issue: Callable[[int, str], None] | None = None,
     ) -> None:
+        """``stop_issue`` is called with an issue whose sender the relay refuses again and again, and what it said."""
         self._ledger = ledger
         self._mailer = mailer
         self._letterhead = letterhead
@@ -144,6 +157,8 @@ class SendRun:
         self._rehearsal = rehearsal
         self._only = only
         self._progress = progress
+        self._stop_issue = stop_issue
+        self._breakers: dict[int, Breaker] = {}
         self._committer = Committer(ledger, owner, clock)
         self._claimed: deque[ClaimedDelivery] = deque()
         self._in_hand: dict[int, ClaimedDelivery] = {}
@@ -204,7 +219,9 @@ class SendRun:
     async def _settle(self, result: Result | None, outgoing: Outgoing | None) -> bool:
         judged, mark = None, None
         if result is not None:
-            judged = (result, verdict(result, self._in_hand.pop(result.delivery).tries, self._clock()))
+            claimed = self._in_hand.pop(result.delivery)
+            judged = (result, verdict(result, claimed.tries, self._clock()))
+            await self._watch(claimed.issue, result)
         if outgoing is not None:
             edition = self._in_hand[outgoing.delivery].edition
             mark = Mark(delivery=outgoing.delivery, attempt=outgoing.attempt, edition=edition)
@@ -214,6 +231,15 @@ class SendRun:
             if self._progress:
                 self._progress(self.report)
         return granted
+
+    async def _watch(self, issue: int, result: Result) -> None:
+        """Stop an issue that the relay refuses because of us, and leave what is claimed of it where it was."""
+        if not self._breakers.setdefault(issue, Breaker()).trips(result):
+            return
+        del self._breakers[issue]
+        self._claimed = deque(each for each in self._claimed if each.issue != issue)
+        if self._stop_issue is not None:
+            await asyncio.to_thread(self._stop_issue, issue, str(result.reply))
 
 
 def outgoing(claimed: ClaimedDelivery, shared: Skeleton, letterhead: Letterhead) -> Outgoing:
@@ -256,3 +282,15 @@ def recover(ledger: Ledger, is_dead: Callable[[Process], bool], now: datetime) -
         else:
             alive.add(process.owner)
     return alive, doubtful
+
+
+def stop_refused(issues: IssueStore, desk: DeskStore, issue: int, reply: str, now: datetime) -> None:
+    """Pause an issue that the mail server refuses because of us, and tell what to do."""
+    with suppress(InputError):  # somebody else has stopped it
+        issues.change_state(issue, (IssueState.READY,), IssueState.PAUSED)
+    sentence = (
+        f"The mail server refuses issue {issue} as a whole ({reply}), so it is paused; no reader was put on the "
+        f"never-mail list. When that is mended, `issues resend {issue} --state bounced` queues the refused mails "
+        f"again, and `issues resume {issue}` goes on."
+    )
+    desk.tell(f"refused {issue} {now.isoformat()}", sentence, now)

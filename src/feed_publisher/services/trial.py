@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from feed_publisher.compose.lint import lint
 from feed_publisher.compose.message import Links, Sender, Skeleton
-from feed_publisher.compose.specimen import specimen_lines
+from feed_publisher.compose.specimen import specimen_lines, specimen_sponsors
 from feed_publisher.domain.address import Address, parse_address
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.finding import Level
 from feed_publisher.domain.issue import Edition
+from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.ports.people import Letter, PeopleStore
 from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.edition import DigestRules, Editions
@@ -83,13 +84,31 @@ def check_templates(
 ) -> None:
     """Make a mail of odd articles, and every letter. Raises TemplateError for what a reader must not be mailed."""
     sender, links = letterhead.senders[rules.slug], letterhead.links(0)
-    edition = editions.render(rules, specimen_lines(letterhead.base_url, now), rules.language, None, now)
+    sponsors = specimen_sponsors(rules.sponsors)
+    lines = specimen_lines(letterhead.base_url, now)
+    edition = editions.render(rules, lines, rules.language, None, now, sponsors=sponsors)
+    if rules.sponsors:
+        _check_sponsors(rules, edition, sponsors)
     address = parse_address("reader@example.org")
     mail = skeleton(sender, edition).message(addressed(address.envelope, "1", sender, links, now))
     _check(f"the mail of {rules.slug}", mail)
     for kind in KINDS:
         letter = Letter(subscription=1, request=1, kind=kind, address=address.typed, digest=rules.slug)
         _check(f"the letter {kind!r}", letters.compose(letter, now).message)
+
+
+def _check_sponsors(rules: DigestRules, edition: Edition, sponsors: Sequence[SponsorBlock]) -> None:
+    """A site's own templates may have been written before there were sponsors."""
+    for block in sponsors:
+        missing = [
+            (name, what)
+            for name, part in (("digest.html", edition.html), ("digest.txt", edition.text))
+            for what in (block.label, block.title, block.link)
+            if what not in part
+        ]
+        for name, what in missing[:1]:
+            said = f"templates/email/{name}: the mail of {rules.slug} does not show {what!r} of a sponsor"
+            raise TemplateError(f"{said}; keep the block sponsor_{block.place}, or extend default/email/{name}")
 
 
 def _check(name: str, message: bytes) -> None:

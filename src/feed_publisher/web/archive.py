@@ -13,6 +13,7 @@ from feed_publisher import wiring
 from feed_publisher.compose.digest import authors_text
 from feed_publisher.compose.issue import issue_text
 from feed_publisher.compose.message import Links, readable
+from feed_publisher.compose.sponsor import sponsor_views
 from feed_publisher.domain.issue import SentEntry, SentIssue
 from feed_publisher.domain.language import Say, direction_of
 from feed_publisher.web.follow import follow_view
@@ -85,7 +86,7 @@ class ArchivePages:
             request,
             "issue",
             canonical_url=f"{self._pages.absolute}/issues/{found.digest}/{found.name}",
-            issue={**self._line(found), "sections": self._sections(found), **self._spoken(found.language)},
+            issue={**self._line(found), "sections": self._sections(found), "sponsors": self._sponsors(found)},
             more=found.more,
             digest=digest,
             follow=self._follow(request, found.digest, found.digest_title),
@@ -126,6 +127,13 @@ class ArchivePages:
             "description": issue_text(issue),
             "count": issue.count - left_out,
         }
+
+    def _sponsors(self, issue: SentIssue) -> list[dict[str, object]]:
+        """Without pictures: the page of an issue has none. In the page's language, not in that of the mail."""
+        usual = self._pages.app.settings.site.language
+        views = sponsor_views(issue.sponsors, usual, usual, with_images=False)
+        spoken = [self._spoken(block.language or None, f"{block.title} {block.text}") for block in issue.sponsors]
+        return [view | words for view, words in zip(views, spoken, strict=True)]
 
     def _sections(self, issue: SentIssue) -> list[dict[str, object]]:
         base = self._pages.base

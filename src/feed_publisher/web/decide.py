@@ -90,6 +90,7 @@ class DecidePages:
             readers=sum(version.readers for version in versions),
             versions=versions,
             leaves_at=about.first_at,
+            sponsors=app.decisions.sponsors(question.issue),
             entries=app.decisions.entries(question.issue) if _can_change(about) else self._remaining(question.issue),
             form=form or about.issue.edits,
             usual_subject="" if about.issue.edits.subject else about.issue.subject,
@@ -159,14 +160,13 @@ def _wanted(fields: Fields) -> IssueEdits:
         note=fields.get("note").replace("\r\n", "\n").strip(),
         subject=fields.get("subject").strip(),
         left_out=fields.all("leave_out"),
+        sponsors_out=fields.all("sponsor_out"),
     )
 
 
 def _change(before: IssueEdits, wanted: IssueEdits) -> Change | None:
     """What differs; None when nothing does."""
-    if (wanted.lead, wanted.note, wanted.subject) == (before.lead, before.note, before.subject) and set(
-        wanted.left_out
-    ) == set(before.left_out):
+    if _in_any_order(wanted) == _in_any_order(before):
         return None
     return Change(
         lead=wanted.lead,
@@ -174,4 +174,9 @@ def _change(before: IssueEdits, wanted: IssueEdits) -> Change | None:
         subject=wanted.subject,
         leave_out=tuple(key for key in wanted.left_out if key not in before.left_out),
         put_back=tuple(key for key in before.left_out if key not in wanted.left_out),
+        sponsors_out=wanted.sponsors_out,
     )
+
+
+def _in_any_order(edits: IssueEdits) -> tuple[object, ...]:
+    return edits.lead, edits.note, edits.subject, set(edits.left_out), set(edits.sponsors_out)

@@ -177,6 +177,7 @@ class PreviewPages:
                 {
                     "label": choice["label"],
                     "when": _when(app, digest, cadence),
+                    "sponsors": [block.title for block in app.next_sponsors(digest.slug, cadence)],
                     "url": f"{base}?{urlencode({'cadence': cadence.value})}",
                 }
                 for cadence, choice in zip(digest.cadences, cadence_choices(digest, None), strict=True)

@@ -30,6 +30,7 @@ def mail_view(proof: Proof) -> dict[str, Any] | None:
         "source": proof.mail.message.decode("ascii", "replace"),
         "lang": language,
         "dir": direction(language),
+        "sponsors": [f"{block.title} ({block.place} of the mail)" for block in proof.mail.sponsors],
     }
 
 

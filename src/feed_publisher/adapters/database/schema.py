@@ -540,6 +540,16 @@ issue_subject = Table(  # which issue of a digest has a subject, so that no othe
     Column("issue_id", Id, ForeignKey("issue.id"), nullable=False),
 )
 
+issue_sponsor = Table(  # what an issue was opened with; changed settings change nothing in it
+    "issue_sponsor",
+    metadata,
+    Column("issue_id", Id, ForeignKey("issue.id"), primary_key=True),
+    Column("place", String(10), primary_key=True),
+    Column("sponsor", String(80), nullable=False, index=True),
+    Column("block", JSON(none_as_null=True), nullable=False),
+    Column("out_since", Integer),  # the revision of the edits that left it out; None: it is in
+)
+
 edition = Table(
     "edition",
     metadata,

@@ -35,6 +35,7 @@ class Lane:
         self._crew = crew
         self._session: Session | None = None
         self._held: Result | None = None
+        self._taking: asyncio.Future[Outgoing | None] | None = None
         self._failures = 0
         self._connected = False
 
@@ -48,6 +49,7 @@ class Lane:
             raise
         finally:
             await self._flush()
+            await self._give_back()
             await self._leave()
         return self._connected
 
@@ -60,19 +62,48 @@ class Lane:
         """The next message. A held result is stored before a wait, and an idle connection given back."""
         if self._crew.stop.is_set():
             return None
-        taking = asyncio.ensure_future(self._crew.take())
+        taking = self._take_ahead()
         await asyncio.sleep(0)
         for seconds, meanwhile in ((self._crew.limits.take, self._flush), (self._crew.limits.idle, self._leave)):
             if not taking.done() and not await self._settles(taking, seconds):
                 await meanwhile()
-        mail = await self._unless_stopped(taking)
-        if mail is not None and self._crew.stop.is_set():
-            await self._keep(_unsent(mail, Stage.CONNECT, "sending was stopped"))
+        if not taking.done():
+            await self._settles(taking, None)
+        if self._crew.stop.is_set():
             return None
-        return mail
+        self._taking = None
+        return taking.result()
+
+    def _take_ahead(self) -> asyncio.Future[Outgoing | None]:
+        """The next message is asked for while the one before is under way."""
+        if self._taking is None:
+            self._taking = asyncio.ensure_future(self._crew.take())
+        return self._taking
+
+    async def _give_back(self) -> None:
+        """At the end: what was taken and has not been begun, waits."""
+        taking, self._taking = self._taking, None
+        if taking is None:
+            return
+        taking.cancel()
+        await asyncio.wait({taking})
+        if not taking.cancelled() and taking.exception() is None and (mail := taking.result()) is not None:
+            await self._crew.settle(_unsent(mail, Stage.CONNECT, "sending was stopped"), None)
+
+    async def _following(self) -> Outgoing | None:
+        """The message after this one, if it is there already."""
+        taking = self._taking
+        if taking is None:
+            return None
+        if not taking.done():
+            await asyncio.sleep(0)
+        known = taking.done() and not taking.cancelled() and taking.exception() is None
+        return taking.result() if known else None
 
     async def _deliver(self, mail: Outgoing) -> None:
         session = await self._ready(mail)
+        if session.pipelines:
+            self._take_ahead()
         result = await session.envelope(mail) or await self._transmit(session, mail)
         await self._keep(result)
         if result.stage is Stage.BODY and result.reply is not None and result.reply.code < 300:
@@ -85,9 +116,10 @@ class Lane:
         """The body, once it is durably marked; until then not a byte of it."""
         if session.lost:
             return _unsent(mail, Stage.DATA, session.lost)
+        following = await self._following()
         held, self._held = self._held, None
         if await self._crew.settle(held, mail):
-            return await session.body(mail)
+            return await session.body(mail, following)
         session.abort("the message may not be sent")  # the relay waits for a body: there is no other way out
         self._session = None
         return _unsent(mail, Stage.DATA, "not allowed to transmit")
@@ -107,8 +139,10 @@ class Lane:
             raise MailError(f"{self._crew.relay}: {session.lost} ({self._failures} times in a row)")
 
     async def _ready(self, mail: Outgoing) -> Session:
-        """A usable connection, a fresh one where needed."""
+        """A usable connection, a fresh one where needed; or a lost one that has said something to this message."""
         if self._session is not None and (self._session.lost or self._session.worn):
+            if self._session.has_answered(mail):
+                return self._session
             await self._flush()
             await self._leave()
         if self._session is None:

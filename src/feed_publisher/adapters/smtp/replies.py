@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from feed_publisher.domain.delivery import Reply
 
@@ -27,13 +28,14 @@ class ReplyParser:
         """Whether a reply has begun but not ended."""
         return bool(self._buffer or self._code)
 
-    def feed(self, data: bytes) -> list[Reply]:
-        """The replies completed by these bytes. Raises ValueError when it is not SMTP or has no end."""
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """The replies completed by these bytes. Raises ValueError when what follows is not SMTP or has no end."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        replies = [reply for line in lines if (reply := self._line(line)) is not None]
+        for line in lines:
+            if (reply := self._line(line)) is not None:
+                yield reply
         if self._size + len(self._buffer) > REPLY_BYTES:
             raise ValueError(f"a reply longer than {REPLY_BYTES} bytes")
-        return replies
 
     def _line(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line.removesuffix(b"\r"))

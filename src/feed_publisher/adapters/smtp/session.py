@@ -43,8 +43,16 @@ class ConnectionEnded(MailError):
     """The connection is gone; the text says how."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An envelope on the wire, and the answers to its commands; they come in this order."""
+
+    mail: Outgoing
+    answers: tuple[tuple[Stage, str, asyncio.Future[Reply]], ...]
+
+
 class Session(asyncio.Protocol):
-    """Lockstep now; replies are matched to a queue of waiters, so commands may be grouped later."""
+    """Where the relay offers PIPELINING (RFC 2920), an envelope is one write, and rides on the message before it."""
 
     def __init__(self, transport: asyncio.Transport, extensions: dict[str, str], limits: Limits) -> None:
         """``extensions``: EHLO keywords in lower case with their parameters."""
@@ -58,6 +66,7 @@ class Session(asyncio.Protocol):
         self._sent = 0
         self._parser = ReplyParser()
         self._waiters: deque[asyncio.Future[Reply]] = deque()
+        self._ahead: _Asked | None = None
         self._flow = asyncio.Event()
         self._flow.set()
 
@@ -77,30 +86,95 @@ class Session(asyncio.Protocol):
         self._sent += 1
         if refusal := unfit(mail, self.extensions):
             return _result(mail, Stage.MAIL, refusal)
+        asked, self._ahead = self._ahead, None
+        if asked is not None and asked.mail is not mail:
+            self.abort("another message was announced")
+        if asked is not None:
+            return await self._answers(asked)  # its answers may be here although the connection is lost
+        if self.lost:
+            return _result(mail, Stage.MAIL, reason=self.lost)
+        if not self.pipelines:
+            return await self._lockstep(mail)
+        commands, asked = self._ask(mail)
+        self._transport.write(commands)
+        return await self._answers(asked)
+
+    def has_answered(self, mail: Outgoing) -> bool:
+        """Whether the relay has said something to this message, which was announced with the one before."""
+        if self._ahead is None or self._ahead.mail is not mail:
+            return False
+        return any(answer.done() and answer.exception() is None for _, _, answer in self._ahead.answers)
+
+    @property
+    def pipelines(self) -> bool:
+        """Whether commands may be sent before the answers to those before them."""
+        return "pipelining" in self.extensions
+
+    async def _lockstep(self, mail: Outgoing) -> Result | None:
         for stage, line, wanted in envelope_lines(mail, self.extensions):
             try:
                 reply = await self._command(line, self._limits.reply)
             except ConnectionEnded as error:
                 return _result(mail, stage, reason=str(error))
-            if reply.code >= 400:
-                return _result(mail, stage, reply)
-            if not str(reply.code).startswith(wanted):
-                self.abort(f"out of step: {reply} to {stage}")
+            if (ended := self._judged(mail, stage, wanted, reply)) is not None:
+                return ended
             if self.lost:
                 return _result(mail, stage, reason=self.lost)
         return None
 
-    async def body(self, mail: Outgoing) -> Result:
-        """The message and the relay's word on it. Once a byte has left us, no answer means in doubt."""
+    def _ask(self, mail: Outgoing) -> tuple[bytes, _Asked]:
+        """The commands of an envelope, their answers expected from now on."""
+        lines = envelope_lines(mail, self.extensions)
+        asked = _Asked(mail, tuple((stage, wanted, self._expect()) for stage, _, wanted in lines))
+        return b"".join(line for _, line, _ in lines), asked
+
+    async def _answers(self, asked: _Asked) -> Result | None:
+        """All of them are waited for; the first that is no leave to go on is the result."""
+        ended: Result | None = None
+        open_for_body = False
+        for stage, wanted, answer in asked.answers:
+            try:
+                reply = await self._within(answer, self._limits.reply)
+            except ConnectionEnded as error:
+                return ended or _result(asked.mail, stage, reason=str(error))
+            if ended is None:
+                ended = self._judged(asked.mail, stage, wanted, reply)
+            open_for_body = reply.code == 354
+        if ended is None and self.lost:
+            return _result(asked.mail, Stage.DATA, reason=self.lost)
+        if ended is not None and open_for_body and not self.lost:
+            await self._end_empty()
+        return ended
+
+    def _judged(self, mail: Outgoing, stage: Stage, wanted: str, reply: Reply) -> Result | None:
+        """The result of a message that ends with this reply; None: go on."""
+        if reply.code >= 400:
+            return _result(mail, stage, reply)
+        if not str(reply.code).startswith(wanted):
+            self.abort(f"out of step: {reply} to {stage}")
+            return _result(mail, stage, reason=self.lost)
+        return None
+
+    async def _end_empty(self) -> None:
+        """A relay that wants a body without a recipient gets none (RFC 2920 §3.1); it has nobody to send it to."""
+        with suppress(ConnectionEnded):
+            await self._command(b".\r\n", self._limits.reply)
+
+    async def body(self, mail: Outgoing, following: Outgoing | None = None) -> Result:
+        """The message and the relay's word on it. Once a byte has left us, no answer means in doubt.
+
+        The envelope of ``following`` goes in the same write, if it may: ``envelope`` must be asked for it next.
+        """
         if self.lost:
             return _result(mail, Stage.DATA, reason=self.lost)
-        answer = self._expect()
+        answer, data = self._expect(), dot_stuffed(mail.message)
+        rider = self._rider(following)
         try:
-            complete = await self._send(dot_stuffed(mail.message), answer)
+            complete = await self._send(data + rider, len(data), answer)
             reply = await self._within(answer, self._limits.dot)
         except ConnectionEnded as error:
             return _result(mail, Stage.BODY, reason=str(error))
-        complete = complete and self._transport.get_write_buffer_size() == 0
+        complete = complete and self._transport.get_write_buffer_size() <= len(rider)
         if not complete:
             self.abort(f"answered before the end of the message: {reply}")
         if reply.code >= 400 or (complete and reply.code < 300):
@@ -108,8 +182,20 @@ class Session(asyncio.Protocol):
         self.abort(f"out of step: {reply} to the message")
         return _result(mail, Stage.BODY, reason=self.lost)
 
+    def _rider(self, mail: Outgoing | None) -> bytes:
+        """The commands of an envelope that goes with the message before it, its answers already expected."""
+        if mail is None or self.worn or not self.pipelines or unfit(mail, self.extensions):
+            return b""
+        commands, self._ahead = self._ask(mail)
+        return commands
+
     async def reset(self) -> None:
-        """RSET after a refusal; a relay that does not manage it is dropped, and the refusal stands."""
+        """RSET after a refusal; a relay that does not manage it is dropped, and the refusal stands.
+
+        Not when the next envelope is on the wire: the relay may be waiting for its body by now.
+        """
+        if self._ahead is not None:
+            return
         try:
             reply = await self._command(b"RSET\r\n", self._limits.reset)
         except ConnectionEnded:
@@ -149,11 +235,11 @@ class Session(asyncio.Protocol):
         self._transport.write(line)
         return await self._within(answer, seconds)
 
-    async def _send(self, data: bytes, answer: asyncio.Future[Reply]) -> bool:
-        """Whether all of it was handed to the kernel or its queue before the relay answered."""
+    async def _send(self, data: bytes, end: int, answer: asyncio.Future[Reply]) -> bool:
+        """Whether all up to ``end`` was handed to the kernel or its queue before the relay answered."""
         view = memoryview(data)
         for start in range(0, len(data), CHUNK):
-            if answer.done():
+            if answer.done() and start < end:
                 return False
             self._transport.write(view[start : start + CHUNK])
             if not self._flow.is_set():
@@ -171,12 +257,11 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Replies go to their waiters; anything else ends the connection: we can no longer tell what answers what."""
         try:
-            replies = [] if self.lost else self._parser.feed(data)
+            for reply in () if self.lost else self._parser.feed(data):
+                self._answered(reply)
         except ValueError as error:
             self.abort(str(error))
             return
-        for reply in replies:
-            self._answered(reply)
         if self._parser.partial and not self._waiters:
             self.abort("unasked data between replies")
 

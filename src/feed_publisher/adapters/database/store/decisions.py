@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,12 +24,13 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, let_go, load_issues
 from feed_publisher.adapters.database.store.revisions import LEFT_OUT, put_edits
+from feed_publisher.adapters.database.store.sponsors import all_of, leave_sponsors_out
 from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueEdits, IssueState
 from feed_publisher.domain.issue_guard import Measured
-from feed_publisher.ports.deciding import Choosable, Decided, Open, Question, Version, What
+from feed_publisher.ports.deciding import Carried, Choosable, Decided, Open, Question, Version, What
 
 LEASE = timedelta(minutes=10)
 """How long a claimed question belongs to one process."""
@@ -53,6 +54,7 @@ class SqlDecisionStore:
         who: str,
         now: datetime,
         seen: int | None = None,
+        most: Mapping[str, int] | None = None,
     ) -> Issue:
         with self._database.write() as connection:
             found = _locked(connection, number, _OPEN)
@@ -63,6 +65,7 @@ class SqlDecisionStore:
             edits = change(found.edits)
             if edits != found.edits:
                 put_edits(connection, number, edits)
+                leave_sponsors_out(connection, number, found.revision + 1, edits.sponsors_out, most or {})
                 _note(connection, number, What.EDITED, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
@@ -132,6 +135,10 @@ class SqlDecisionStore:
                 for row in connection.execute(query)
             }
         return list(found.values())
+
+    def sponsors(self, number: int) -> list[Carried]:
+        with self._database.read() as connection:
+            return [Carried(block=block, left_out=not within) for block, within in all_of(connection, number)]
 
     def versions(self, number: int) -> list[Version]:
         mine = and_(edition.c.issue_id == number, edition.c.readers > 0)

@@ -34,12 +34,14 @@ from feed_publisher.adapters.database.store.common import chunks, insert_if_miss
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
 from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sponsors import put_sponsors
 from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.sponsor import Sponsor
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
 OVERTAKEN = "nobody approved it before the next issue, which has its articles"
@@ -197,6 +199,7 @@ class SqlIssueStore:
         owner: str,
         now: datetime,
         through: int | None = None,
+        sponsors: Sequence[Sponsor] = (),
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
@@ -221,8 +224,9 @@ class SqlIssueStore:
                 connection.execute(
                     update(digest).where(digest.c.id == row.id).values(issue_number=row.issue_number + 1)
                 )
-            claimed = and_(issue.c.digest_id == row.id, issue.c.slot == slot)
-            return load_issues(connection, claimed)[0]
+            claimed = load_issues(connection, and_(issue.c.digest_id == row.id, issue.c.slot == slot))[0]
+            put_sponsors(connection, claimed.id, sponsors, rehearsal)
+            return claimed
 
     def preparing(self) -> list[Issue]:
         with self._database.read() as connection:

@@ -30,6 +30,7 @@ from feed_publisher.adapters.database.store.transitions import (
     mark,
     move,
     record,
+    record_sent,
 )
 from feed_publisher.domain.delivery import UNFINISHED, DeliveryState, Result, Verdict
 from feed_publisher.domain.errors import InputError, NotFoundError
@@ -129,9 +130,12 @@ class SqlLedger:
         self, owner: str, verdicts: Sequence[tuple[Result, Verdict]], marks: Sequence[Mark], now: datetime
     ) -> set[int]:
         with self._database.durable() as connection:
+            sent = [result for result, verdict in verdicts if verdict.state is DeliveryState.SENT]
+            record_sent(connection, owner, sent, now)
             for result, verdict in verdicts:
-                record(connection, owner, result, verdict, now)
-            granted = {asked.delivery for asked in marks if mark(connection, owner, asked, now)}
+                if verdict.state is not DeliveryState.SENT:
+                    record(connection, owner, result, verdict, now)
+            granted = mark(connection, owner, marks, now)
             refused = [asked for asked in marks if asked.delivery not in granted]
             if refused:
                 end_refused(connection, owner, refused, now)

@@ -22,6 +22,7 @@ from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.editions import count_readers, main_edition, store_edition
 from feed_publisher.adapters.database.store.members import lock_feeds, mark_issues_dirty
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
+from feed_publisher.adapters.database.store.sponsors import blocks_of
 from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, IssueEdits, IssueState
@@ -66,6 +67,7 @@ def stale_editions(connection: Connection) -> list[StaleEdition]:
             entries=_public_entries(connection, row.id),
             edits=to_edits(row.edits),
             revision=row.revision,
+            sponsors=blocks_of(connection, row.issue_id),
         )
         for row in connection.execute(query).all()
     ]
@@ -123,7 +125,8 @@ def to_edits(stored: Mapping[str, Any] | None) -> IssueEdits:
     """As they are stored with an issue."""
     if not stored:
         return IssueEdits()
-    return IssueEdits(**{**stored, "left_out": tuple(stored["left_out"])})
+    lists = {name: tuple(stored.get(name, ())) for name in ("left_out", "sponsors_out")}
+    return IssueEdits(**{**stored, **lists})
 
 
 def put_edits(connection: Connection, number: int, edits: IssueEdits) -> None:

@@ -20,6 +20,7 @@ from feed_publisher.adapters.database.schema import (
 from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.editions import main_edition
 from feed_publisher.adapters.database.store.rows import entry_rows, load_entries
+from feed_publisher.adapters.database.store.sponsors import sponsors_sent
 from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
 from feed_publisher.domain.issue import SentEntry, SentIssue
 from feed_publisher.domain.model import Entry, EntryState, TopicRef
@@ -33,6 +34,7 @@ def load_sent(connection: Connection, numbers: Sequence[int], most: int) -> list
     shown = [row.edition_id for row in rows]
     editions = {row.id: row for row in connection.execute(_about(shown))}
     entries = _entries(connection, shown, most)
+    sponsors = sponsors_sent(connection, {row.id: editions[row.edition_id].revision for row in rows})
     found = {
         row.id: SentIssue(
             id=row.id,
@@ -45,6 +47,7 @@ def load_sent(connection: Connection, numbers: Sequence[int], most: int) -> list
             entries=tuple(entries.get(row.edition_id, ())),
             count=editions[row.edition_id].entries,
             withdrawn=bool(editions[row.edition_id].withdrawn),
+            sponsors=tuple(sponsors.get(row.id, ())),
         )
         for row in rows
     }
@@ -56,8 +59,8 @@ def _about(editions: Sequence[int]) -> Select[Any]:
     mine = and_(edition_entry.c.edition_id == edition.c.id, edition_entry.c.left_out.is_(False))
     count = select(func.count()).where(mine).correlate(edition).scalar_subquery().label("entries")
     gone = exists().where(mine, entry.c.id == edition_entry.c.entry_id, entry.c.state != EntryState.PUBLIC)
-    about = select(edition.c.id, edition.c.subject, edition.c.language, count, gone.label("withdrawn"))
-    return about.where(edition.c.id.in_(editions))
+    about = select(edition.c.id, edition.c.subject, edition.c.language, edition.c.revision, count)
+    return about.add_columns(gone.label("withdrawn")).where(edition.c.id.in_(editions))
 
 
 def _entries(connection: Connection, editions: Sequence[int], most: int) -> dict[int, list[SentEntry]]:

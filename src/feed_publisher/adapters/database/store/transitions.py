@@ -79,29 +79,56 @@ def end_cancelled(connection: Connection, which: ColumnElement[bool], now: datet
 
 _MARK = """
 UPDATE delivery SET state = 'transmitting', attempted = :yes, changed_at = :now
-WHERE id = :id AND state = 'claimed' AND owner = :owner AND attempt = :attempt AND edition_id = :edition
+WHERE id IN :ids AND (id, attempt, edition_id) IN :asked AND state = 'claimed' AND owner = :owner
 AND EXISTS (SELECT 1 FROM issue WHERE issue.id = delivery.issue_id AND issue.state = 'ready')
 AND EXISTS (SELECT 1 FROM subscription WHERE subscription.id = delivery.subscription_id
             AND subscription.state = 'active'
             AND (subscription.paused_until IS NULL OR subscription.paused_until <= :now))
 AND NOT EXISTS (SELECT 1 FROM subscriber JOIN suppression ON suppression.address_key = subscriber.address_key
                 WHERE subscriber.id = delivery.subscriber_id)
+RETURNING id
 """
 
 
-_MARK_STATEMENT = text(_MARK).bindparams(bindparam("now", type_=Utc()), bindparam("yes", True))
+_MARK_STATEMENT = text(_MARK).bindparams(
+    bindparam("now", type_=Utc()),
+    bindparam("yes", True),
+    bindparam("asked", expanding=True),
+    bindparam("ids", expanding=True),  # SQLite finds no row by a tuple
+)
 
 
-def mark(connection: Connection, owner: str, asked: Mark, now: datetime) -> bool:
-    """The durable mark; it re-checks owner, attempt, edition, issue, consent, pause and suppression."""
-    values = {"id": asked.delivery, "attempt": asked.attempt, "edition": asked.edition, "owner": owner, "now": now}
-    return connection.execute(_MARK_STATEMENT, values).rowcount == 1
+def mark(connection: Connection, owner: str, asked: Sequence[Mark], now: datetime) -> set[int]:
+    """The durable marks, those that are granted: each re-checks owner, attempt, edition, issue and consent."""
+    if not asked:
+        return set()
+    values = {
+        "ids": [each.delivery for each in asked],
+        "asked": [(each.delivery, each.attempt, each.edition) for each in asked],
+        "owner": owner,
+        "now": now,
+    }
+    return set(connection.execute(_MARK_STATEMENT, values).scalars())
+
+
+_SENT = """
+UPDATE delivery SET state = 'sent', reason = '', owner = NULL, changed_at = :now
+WHERE id = :id AND owner = :owner AND attempt = :attempt AND state IN ('claimed', 'transmitting', 'unknown')
+"""
+_SENT_STATEMENT = text(_SENT).bindparams(bindparam("now", type_=Utc()))
+
+
+def record_sent(connection: Connection, owner: str, results: Sequence[Result], now: datetime) -> None:
+    """Store acceptances, by far the most results, as one statement for all; a late one resolves a doubt."""
+    if results:
+        values = [{"id": result.delivery, "attempt": result.attempt, "owner": owner, "now": now} for result in results]
+        connection.execute(_SENT_STATEMENT, values)
 
 
 def record(connection: Connection, owner: str, result: Result, verdict: Verdict, now: datetime) -> None:
-    """Store what an attempt ended in, unless another owner or attempt has taken over."""
+    """Store what an attempt ended in other than acceptance, unless another owner or attempt has taken over."""
     origins = [DeliveryState.CLAIMED, DeliveryState.TRANSMITTING]
-    if verdict.state in (DeliveryState.SENT, DeliveryState.BOUNCED):
+    if verdict.state is DeliveryState.BOUNCED:
         origins.append(DeliveryState.UNKNOWN)  # a late reply
     mine = and_(
         delivery.c.id == result.delivery,
