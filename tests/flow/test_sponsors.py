@@ -197,7 +197,9 @@ def test_a_sponsor_is_left_out_on_the_page_and_comes_later(paper: Site) -> None:
 
 
 def test_the_commands_show_it_and_take_it_out(paper: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feed_publisher.cli.common.App", lambda folder, given: App(folder, given, lambda: paper.now))
+    monkeypatch.setattr(
+        "feed_publisher.cli.common.App", lambda folder, given, **more: App(folder, given, lambda: paper.now, **more)
+    )
     shown = json_of(paper, "digest", "preview", "weekly", "--cadence", "weekly")
     block = {"sponsor": "boats", "title": "Kesby Boats", "place": "top"}
     assert shown["sponsors"] == [block]
@@ -300,7 +302,9 @@ def check(site: Site) -> str:
 
 
 def test_check_tells_what_is_over_or_never_due(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feed_publisher.cli.common.App", lambda folder, given: App(folder, given, lambda: site.now))
+    monkeypatch.setattr(
+        "feed_publisher.cli.common.App", lambda folder, given, **more: App(folder, given, lambda: site.now, **more)
+    )
     site.configure(digest=sponsored("issues = 3"))
     assert check(site) == "ok   sponsors: 1 sponsor"
     site.configure(digest=sponsored("until = 2026-11-01"))
