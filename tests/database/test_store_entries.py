@@ -490,7 +490,7 @@ def test_commit_order_is_sequence_order_with_two_writers(
         other = World(open_database(database_url))
         while not stop.is_set():
             with other.database.read() as connection:
-                value = connection.exec_driver_sql("SELECT value FROM counter").scalar_one()
+                value = connection.exec_driver_sql("SELECT value FROM counter WHERE name = 'sequence'").scalar_one()
                 numbered = connection.exec_driver_sql("SELECT count(sequence) FROM entry_topic").scalar_one()
             seen.append(value - numbered)
 
