@@ -248,6 +248,8 @@ class Session(asyncio.Protocol):
 
     async def _within(self, event: Awaitable[T], seconds: float) -> T:
         """One deadline for the whole reply: a byte now and then does not extend it."""
+        if isinstance(event, asyncio.Future) and event.done():  # one of a group of replies; no timer for it
+            return await event
         timer = self._loop.call_later(seconds, self.abort, f"no answer within {seconds:g} s")
         try:
             return await event
