@@ -113,7 +113,7 @@ class DecisionStore(Protocol):
         """Nothing leaves until somebody approves: a draft waits whatever the settings say, what is ready is paused."""
         ...
 
-    def roll(self, number: int, reason: str, now: datetime) -> Issue:
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
         """End a draft; its entries come in the next issue."""
         ...
 

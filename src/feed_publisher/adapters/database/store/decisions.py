@@ -86,7 +86,7 @@ class SqlDecisionStore:
             _note(connection, number, What.HELD, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
-    def roll(self, number: int, reason: str, now: datetime) -> Issue:
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
         with self._database.write() as connection:
             _locked(connection, number, (IssueState.DRAFT,))
             values = {"state": IssueState.CANCELLED, "reason": reason, "finished_at": now}
@@ -95,7 +95,7 @@ class SqlDecisionStore:
             put_cursors_back(connection, waiting)
             ended = {"state": DeliveryState.EXCLUDED, "reason": reason, "changed_at": now}
             connection.execute(update(delivery).where(waiting).values(ended))
-            _note(connection, number, What.ROLLED, "nobody", now)
+            _note(connection, number, What.ROLLED, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
     # --- looking
