@@ -108,7 +108,7 @@ class Deciding:
                 f'was sent although nobody had approved it (unapproved = "send"). `issues pause {issue.id}` stops it.'
             )
         else:
-            self._store.roll(issue.id, "not approved in time", now)
+            self._store.roll(issue.id, NOBODY, "not approved in time", now)
             said = "was not approved in time. Nothing is lost: readers get its articles in the next issue."
         self._desk.tell(f"undecided {issue.id}", f"{self._name(issue)} {said}", now)
 

@@ -16,7 +16,6 @@ from feed_publisher.adapters.database.schema import (
     digest,
     edition,
     edition_entry,
-    entry_topic,
     issue,
     subscription,
 )
@@ -33,7 +32,7 @@ from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
-from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.sponsors import put_sponsors
 from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
@@ -166,13 +165,8 @@ class SqlIssueStore:
             return current_sequence(connection)
 
     def sequence_at(self, instant: datetime) -> int:
-        """The last sequence that had been given at an instant."""
-        given = select(entry_topic.c.sequence).where(
-            entry_topic.c.sequence.is_not(None), entry_topic.c.mailable_at <= instant
-        )
-        query = given.order_by(entry_topic.c.sequence.desc()).limit(1)
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+            return sequence_at(connection, instant)
 
     def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]:
         with self._database.read() as connection:

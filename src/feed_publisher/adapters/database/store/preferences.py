@@ -12,7 +12,6 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
     delivery,
     digest,
-    entry_topic,
     issue,
     subscriber,
     subscription,
@@ -31,7 +30,7 @@ from feed_publisher.adapters.database.store.people import (
     topic_set_number,
     views_of,
 )
-from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.topic_history import events_of, write_down
 from feed_publisher.adapters.database.store.transitions import WAITING, move
 from feed_publisher.domain.delivery import DeliveryState
@@ -232,7 +231,7 @@ def _exclude_waiting(connection: Connection, number: int, reason: str, now: date
 
 def _end_pause(connection: Connection, row: Row[Any], now: datetime) -> None:
     """As it was to end, and when it was to."""
-    _resume(connection, row, _sequence_at(connection, row.paused_until) if row.paused_fresh else None, now)
+    _resume(connection, row, sequence_at(connection, row.paused_until) if row.paused_fresh else None, now)
 
 
 def _resume(connection: Connection, row: Row[Any], start: int | None, now: datetime) -> None:
@@ -241,9 +240,3 @@ def _resume(connection: Connection, row: Row[Any], start: int | None, now: datet
         values |= {"cursor": max(start, row.cursor), "rehearsed_cursor": max(start, row.rehearsed_cursor)}
     connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
     note(connection, row.id, "resumed", "catch up" if start is None else f"start fresh after sequence {start}", now)
-
-
-def _sequence_at(connection: Connection, instant: datetime) -> int:
-    given = select(entry_topic.c.sequence).where(entry_topic.c.sequence.is_not(None))
-    until = given.where(entry_topic.c.mailable_at <= instant).order_by(entry_topic.c.sequence.desc()).limit(1)
-    return int(connection.execute(until).scalar() or 0)

@@ -17,8 +17,8 @@ from feed_publisher.adapters.database.schema import (
     subscription_event,
     suppression,
 )
+from feed_publisher.adapters.database.store.fingerprints import fingerprint_of, fingerprints_of
 from feed_publisher.adapters.database.store.history import note
-from feed_publisher.adapters.database.store.importing import state_of, states_of
 from feed_publisher.ports.moving import Fate, ImportRecord, Undoing
 
 SOME = 2_000
@@ -85,13 +85,13 @@ def _rows(connection: Connection, number: int, after: str) -> Sequence[Row[Any]]
 def _sorted(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> _Sorted:
     found = _Sorted()
     numbers = [row.subscription_id for row in rows if row.subscription_id is not None]
-    states, mailed = states_of(connection, numbers), _mailed(connection, numbers, since)
+    prints, mailed = fingerprints_of(connection, numbers), _mailed(connection, numbers, since)
     reasons = _reasons(connection, [row.address_key for row in rows if row.fate == Fate.SUPPRESSED])
     for row in rows:
         if row.fate == Fate.SUPPRESSED:
             same, goal = reasons.get(row.address_key) == row.after, found.suppressed
         else:
-            same, goal = states.get(row.subscription_id) == row.after, found.added
+            same, goal = prints.get(row.subscription_id) == row.after, found.added
             goal = goal if row.fate == Fate.ADDED else found.updated
         if row.subscription_id in mailed:
             found.mailed += 1
@@ -110,7 +110,7 @@ def _mailed(connection: Connection, numbers: Sequence[int], since: datetime) -> 
 
 def _reasons(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
     query = select(suppression.c.address_key, suppression.c.reason).where(suppression.c.address_key.in_(keys))
-    return {row.address_key: state_of(row.reason) for row in connection.execute(query)}
+    return {row.address_key: fingerprint_of(row.reason) for row in connection.execute(query)}
 
 
 def _remove(connection: Connection, rows: Sequence[Row[Any]]) -> None:
