@@ -163,7 +163,10 @@ def _of_delivery(state: DeliveryState | None) -> EntryWhy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderFacts:
-    """What decides whether a reader gets an issue at all. ``waiting``: what has not left of an earlier one."""
+    """What decides whether a reader gets an issue at all. ``waiting``: what has not left of an earlier one.
+
+    ``silent``: was asked twice whether it is still wanted, and did not answer.
+    """
 
     state: SubscriptionState
     cadence: str
@@ -171,17 +174,22 @@ class ReaderFacts:
     paused_until: datetime | None = None
     left_at: datetime | None = None
     waiting: Mailed | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderVerdict:
-    """``entries``: how many there are for this reader. ``at`` and ``mailed`` where the reason has them."""
+    """``entries``: how many there are for this reader. ``at`` and ``mailed`` where the reason has them.
+
+    ``silent``: paused for want of an answer, not by the reader.
+    """
 
     why: ReaderWhy
     entries: int = 0
     at: datetime | None = None
     mailed: Mailed | None = None
     cadence: str = ""
+    silent: bool = False
 
     @property
     def is_in(self) -> bool:
@@ -202,7 +210,7 @@ def judge_reader(
     if facts.suppressed:
         return ReaderVerdict(why=ReaderWhy.NEVER_MAILED)
     if facts.paused_until is not None and facts.paused_until > at:
-        return ReaderVerdict(why=ReaderWhy.PAUSED, at=facts.paused_until)
+        return ReaderVerdict(why=ReaderWhy.PAUSED, at=facts.paused_until, silent=facts.silent)
     if cadence is not None and cadence != facts.cadence:
         return ReaderVerdict(why=ReaderWhy.OTHER_CADENCE, cadence=facts.cadence)
     if facts.waiting is not None:

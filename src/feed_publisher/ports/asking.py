@@ -92,7 +92,6 @@ class Due:
     language: str | None
     since: datetime
     source: str
-    own_word: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +101,7 @@ class Keeper:
     view: SubscriberView
     state: AskState
     silent: bool
+    rehearsal: bool
 
 
 class AskingStore(Protocol):

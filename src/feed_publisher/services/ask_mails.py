@@ -14,7 +14,7 @@ from feed_publisher.compose.digest import DigestView, SiteView
 from feed_publisher.compose.html import inline_css, render
 from feed_publisher.compose.message import Personal, Skeleton, clean_header
 from feed_publisher.domain.address import parse_address
-from feed_publisher.domain.asking import AskState, after_mail
+from feed_publisher.domain.asking import AskState, Patience, after_mail
 from feed_publisher.domain.delivery import DeliveryState, Result, verdict
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.language import Say, direction, spoken
@@ -200,6 +200,23 @@ class AskMails:
             f"{tally[AskState.PAUSED]} {paused}, {tally[AskState.LEFT]} have left, and "
             f"{tally[AskState.UNREACHED]} could not be reached and go on getting it."
         )
+
+
+def specimen(digest: str, patience: Patience, now: datetime, state: AskState = AskState.WAITING) -> Due:
+    """Nobody, in no round: its links lead nowhere."""
+    round_ = Round(
+        number=0, digest=digest, part={}, patience=patience, rehearsal=True, started_at=now, reached=0, size=0
+    )
+    return Due(
+        round=round_,
+        subscription=0,
+        state=state,
+        tries=0,
+        address="reader@example.org",
+        language=None,
+        since=now - timedelta(days=365),
+        source="imported",
+    )
 
 
 def _came(source: str) -> Say | None:

@@ -206,6 +206,7 @@ class Proofs:
             paused_until=known.paused_until,
             left_at=known.left_at,
             waiting=known.waiting,
+            silent=known.silent,
         )
         leaves_at, _ = Dues(rules, asked.cadence, horizon.slot, horizon.at).of(reader.zone, reader.at)
         verdict = judge_reader(facts, asked.cadence, horizon.at, leaves_at, len(lines), too_few)

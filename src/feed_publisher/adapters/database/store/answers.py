@@ -32,6 +32,13 @@ def departed(connection: Connection, numbers: Sequence[int], now: datetime) -> N
     _end(connection, numbers, (*OPEN, AskState.PAUSED), AskState.LEFT, "", now)
 
 
+def is_silent(connection: Connection, number: int) -> bool:
+    """Whether a subscription is paused for want of an answer."""
+    query = select(asked.c.asking_id).join(asking, asking.c.id == asked.c.asking_id)
+    mine = and_(asked.c.subscription_id == number, asked.c.state == AskState.PAUSED, asking.c.rehearsal.is_(False))
+    return connection.execute(query.where(mine).limit(1)).first() is not None
+
+
 def _end(
     connection: Connection,
     numbers: Sequence[int],

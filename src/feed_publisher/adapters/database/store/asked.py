@@ -29,7 +29,7 @@ from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.transitions import WAITING, move
-from feed_publisher.domain.asking import AskState, Next, is_own_word
+from feed_publisher.domain.asking import AskState, Next
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.ports.asking import Due, Round
@@ -210,7 +210,6 @@ def _to_due(round_: Round, row: Row[Any]) -> Due:
         language=row.language,
         since=min(row.joined_at, row.consented_at or row.joined_at),
         source=row.consent_source,
-        own_word=is_own_word(row.consented_at, row.joined_at, row.consent_source),
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import asked, asking, subscriber, subscription
-from feed_publisher.adapters.database.store.answers import STILL_WANTED
+from feed_publisher.adapters.database.store.answers import STILL_WANTED, is_silent
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.people import is_suppressed, views_of
 from feed_publisher.adapters.database.store.preferences import resume
@@ -32,7 +32,8 @@ class SqlKeepingStore:
         if row is None or not found:
             return None
         state = AskState(row.state)
-        return Keeper(view=found[0], state=state, silent=state is AskState.PAUSED and not row.rehearsal)
+        silent = state is AskState.PAUSED and not row.rehearsal
+        return Keeper(view=found[0], state=state, silent=silent, rehearsal=row.rehearsal)
 
     def keep(self, number: int, subscription_number: int, fresh: bool, source: str, now: datetime) -> bool:
         with self._database.write() as connection:
@@ -41,22 +42,19 @@ class SqlKeepingStore:
             row = _row(connection, number, subscription_number)
             if person is None or row is None or not _may_keep(connection, person):
                 return False
-            if row.state in (AskState.KEPT, AskState.LEFT):
-                return True
             this = and_(asked.c.asking_id == number, asked.c.subscription_id == subscription_number)
             values = {"state": AskState.KEPT, "due_at": None, "handing": False, "ended_at": now}
-            connection.execute(update(asked).where(this).values(values))
+            first = and_(this, asked.c.state != AskState.KEPT)
+            said = connection.execute(update(asked).where(first).values(values)).rowcount == 1
             if not row.rehearsal:
-                _consent(connection, person, source, now)
+                _consent(connection, person, source, said, now)
                 if row.state == AskState.PAUSED and person.paused_until is not None:
                     resume(connection, person, current_sequence(connection) if fresh else None, now)
             return True
 
     def is_silent(self, subscription_number: int) -> bool:
-        query = select(asked.c.asking_id).join(asking, asking.c.id == asked.c.asking_id)
-        mine = and_(asked.c.subscription_id == subscription_number, asked.c.state == AskState.PAUSED)
         with self._database.read() as connection:
-            return connection.execute(query.where(mine, asking.c.rehearsal.is_(False)).limit(1)).first() is not None
+            return is_silent(connection, subscription_number)
 
 
 def _row(connection: Connection, number: int, subscription_number: int) -> Row[Any] | None:
@@ -71,11 +69,12 @@ def _may_keep(connection: Connection, person: Row[Any]) -> bool:
     return person.state == SubscriptionState.ACTIVE and not is_suppressed(connection, str(key))
 
 
-def _consent(connection: Connection, person: Row[Any], source: str, now: datetime) -> None:
-    """Older evidence is worth more and stays; the yes is in the history in any case."""
-    if not is_own_word(person.consented_at, person.joined_at, person.consent_source):
+def _consent(connection: Connection, person: Row[Any], source: str, said: bool, now: datetime) -> None:
+    """Older evidence is worth more and stays. ``said``: for the first time, which is in the history in any case."""
+    own_word = is_own_word(person.consented_at, person.joined_at, person.consent_source)
+    before = f"; before: {person.consent_source}" if person.consent_source and not own_word else ""
+    if said or not own_word:
+        note(connection, person.id, STILL_WANTED, source + before, now)
+    if not own_word:
         values = {"consented_at": now, "consent_source": source}
         connection.execute(update(subscription).where(subscription.c.id == person.id).values(values))
-        if person.consent_source:
-            source += f"; before: {person.consent_source}"
-    note(connection, person.id, STILL_WANTED, source, now)
