@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,11 @@ class Asked:
     site: Site
     relay: Relay
     order: AskOrder = ORDER
+    app: App | None = None
+
+    def opened(self) -> AbstractContextManager[App]:
+        """The one that stays open, if there is one."""
+        return nullcontext(self.app) if self.app is not None else self.site.open()
 
     def ask(self, **changes: object) -> Round:
         with self.site.open() as app:
@@ -61,7 +66,7 @@ class Asked:
             .join(asked, asked.c.subscription_id == subscription.c.id)
             .where(asked.c.asking_id == number)
         )
-        with self.site.open() as app, app.database.read() as connection:
+        with self.opened() as app, app.database.read() as connection:
             return {row.address.partition("@")[0]: row.state for row in connection.execute(query)}
 
     def mails(self, name: str = "") -> list[Mail]:
@@ -89,7 +94,7 @@ class Asked:
             return [(each.what, each.detail) for each in app.preferences.history(self.view(name))][::-1]
 
     def readers(self) -> int:
-        with self.site.open() as app, app.database.read() as connection:
+        with self.opened() as app, app.database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(subscription)).scalar_one())
 
     @contextmanager
