@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from faults.relay import CUT, Relay
-from flow.asking_world import LEFT, ORDER, PAUSED, Asked, addresses, made
+from flow.asking_world import LEFT, ORDER, PAUSED, SUBJECTS, Asked, addresses, made
 from flow.flow_site import DAY, HOUR
 
 from feed_publisher.adapters.database.store.asked import SqlAskedStore
@@ -37,14 +37,13 @@ def relay() -> Iterator[Relay]:
 @dataclass
 class Walk:
     """``alive``: who has shown a sign of life, or has left, since the round began. ``seen``: mails to each, as the
-    mail server knows; ``once`` and ``reminded``: when the first and the second came.
+    mail server knows; ``reminded``: when that of the reminder came.
     """
 
     world: Asked
     app: App
     dice: random.Random
     alive: set[str] = field(default_factory=set)
-    once: dict[str, datetime] = field(default_factory=dict)
     reminded: dict[str, datetime] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
     paused: set[str] = field(default_factory=set)
@@ -99,10 +98,11 @@ class Walk:
         self.check()
         with suppress(MailError):
             asyncio.run(self.letters())
-        for name, count in self.world.relay.got.items():  # there are no other mails
-            if count > self.seen[name]:
-                (self.once if count == 1 else self.reminded)[name] = self.now
-            self.seen[name] = count
+        for to, raw in self.world.relay.accepted[self.seen.total() :]:
+            name = to.partition("@")[0]
+            self.seen[name] += 1
+            if SUBJECTS[1].encode() in raw:
+                self.reminded[name] = self.now
 
     async def letters(self) -> None:
         async with self.app.relay() as mailer:
@@ -119,7 +119,8 @@ class Walk:
                 assert name not in self.alive, f"{name} had answered"
                 assert view.paused_until is not None
                 assert view.state == "active"
-                assert self.now - self.last_mail(name) >= GRACE, f"{name} had no time to answer"
+                assert name in self.reminded, f"{name} was paused unheard"
+                assert self.now - self.reminded[name] >= GRACE, f"{name} had no time to answer"
                 self.paused.add(name)
             elif view.paused_until is not None and view.paused_until.year == 9999:
                 assert name in self.paused, f"{name} is paused for nothing"
@@ -127,11 +128,6 @@ class Walk:
             if state == LEFT:
                 assert name in self.alive
         assert self.world.readers() == len(NAMES), "somebody was erased"
-
-    def last_mail(self, name: str) -> datetime:
-        """That of the reminder; of a first mail that was in doubt the witness knows nothing."""
-        assert self.seen[name] >= 1, f"{name} was paused unheard"
-        return self.reminded.get(name, self.once[name])
 
 
 ILLS = ("451 4.2.0 later", "550 5.7.1 not from you", "421 4.3.2 closing")
