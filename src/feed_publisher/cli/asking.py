@@ -202,12 +202,12 @@ def _forecast_json(order: AskOrder, forecast: Forecast) -> dict[str, Any]:
 def list_asked(place: Place, slug: str, out: Out) -> None:
     """How many of those who were asked keep a digest, are silent or have left; newest round first."""
     with open_app(place) as app:
-        found = app.asking().rounds(app.settings.digest(slug).slug)
+        found, now = app.asking().rounds(app.settings.digest(slug).slug), app.clock()
     for round_, tally in found:
         out.say(
             f"round {round_.number} of {round_.started_at:%Y-%m-%d}: {many(round_.size, 'reader')}, {_part(round_)}"
         )
-        out.say(f"  {_status(round_)}")
+        out.say(f"  {_status(round_, now)}")
         out.table(("readers", "how"), [(tally[state], _words(round_, state)) for state in AskState if tally[state]])
     if not found:
         out.say(f"nobody of {slug} was asked; `subscribers ask {slug}` does it")
@@ -222,7 +222,7 @@ def _part(round_: Round) -> str:
     return ", ".join(said) or "everybody"
 
 
-def _status(round_: Round) -> str:
+def _status(round_: Round, now: datetime) -> str:
     if round_.stopped_at is not None:
         return f"stopped on {round_.stopped_at:%Y-%m-%d}; whoever had not answered is left alone"
     if round_.ready_at is None:
@@ -231,8 +231,9 @@ def _status(round_: Round) -> str:
         return f"over since {round_.ended_at:%Y-%m-%d}"
     if round_.rehearsal:
         return "a rehearsal: nobody is paused or changed"
-    held = f"; nobody is paused before {round_.hold_until:%Y-%m-%d}, because the program had stood still"
-    return "goes on" + (held if round_.hold_until is not None else "")
+    if round_.hold_until is not None and round_.hold_until > now:
+        return f"goes on; nobody is paused before {round_.hold_until:%Y-%m-%d}, because the program had stood still"
+    return "goes on"
 
 
 def _words(round_: Round, state: AskState) -> str:
