@@ -25,7 +25,10 @@ from feed_publisher.services.letters import LetterRules
 from feed_publisher.services.words import many
 
 BATCH = 100
-PAUSED_AT_ONCE = 200
+PAUSED_AT_ONCE = 50
+PAUSES = 100
+"""Transactions of a step: what is over goes on in the next, so that issues are opened meanwhile."""
+
 LOOK_EVERY = timedelta(hours=1)
 
 STOOD_STILL = timedelta(days=2)
@@ -174,11 +177,15 @@ class AskMails:
         """Pause those whose time is over, and end rounds in which nothing is left to be done."""
         for round_ in self._store.going_on(tuple(self._rules), rehearsal):
             hold_until = self._look(round_, now)
-            while hold_until is None or hold_until <= now:
-                if self._store.pause_silent(round_, self._for_ever, PAUSED_AT_ONCE, now) < PAUSED_AT_ONCE:
-                    break
+            if hold_until is None or hold_until <= now:
+                self._pause(round_, now)
             if self._store.end(round_.number, now):
                 self._tell(f"round {round_.number} is over", self._ending(round_))
+
+    def _pause(self, round_: Round, now: datetime) -> None:
+        for _ in range(PAUSES):
+            if self._store.pause_silent(round_, self._for_ever, PAUSED_AT_ONCE, now) < PAUSED_AT_ONCE:
+                return
 
     def _look(self, round_: Round, now: datetime) -> datetime | None:
         """Until when nobody of it is paused."""

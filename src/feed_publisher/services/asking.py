@@ -22,7 +22,7 @@ from feed_publisher.ports.asking import AskingStore, Fit, NewRound, Part, Round,
 
 T = TypeVar("T")
 
-BATCH = 1_000
+BATCH = 500
 """Subscriptions looked at at once, and readers stored in one transaction."""
 
 Progress = Callable[[int], None]

@@ -142,17 +142,20 @@ def _due(connection: Connection, number: int, state: AskState, limit: int, now: 
 def _locked(
     connection: Connection, number: int, subscriptions: Sequence[int], states: Sequence[AskState], now: datetime
 ) -> Sequence[Row[Any]]:
-    """Those that are still due, with what is known of their readers."""
+    """Those that are still due, with what is known of their readers.
+
+    Whether they are is seen here: an index that begins with the state would be walked from its beginning.
+    """
     query = (
-        select(asked.c.state.label("asked_state"), asked.c.handing, asked.c.tries, subscription)
+        select(asked.c.state.label("asked_state"), asked.c.due_at, asked.c.handing, asked.c.tries, subscription)
         .add_columns(subscriber.c.address, subscriber.c.language, suppressed().label("suppressed"))
         .join(subscription, subscription.c.id == asked.c.subscription_id)
         .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
         .where(asked.c.asking_id == number, asked.c.subscription_id.in_(subscriptions))
-        .where(asked.c.state.in_(states), asked.c.due_at <= now)
-        .order_by(asked.c.due_at, asked.c.subscription_id)
     )
-    return connection.execute(query.with_for_update(of=asked, skip_locked=True)).all()
+    rows = connection.execute(query.with_for_update(of=asked, skip_locked=True)).all()
+    due = [row for row in rows if row.asked_state in states and row.due_at is not None and row.due_at <= now]
+    return sorted(due, key=lambda row: (row.due_at, row.id))
 
 
 def _set(connection: Connection, number: int, subscriptions: Sequence[int], **values: Any) -> None:
