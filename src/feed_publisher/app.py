@@ -23,6 +23,8 @@ from feed_publisher import wiring
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.store.archive import SqlArchiveStore
+from feed_publisher.adapters.database.store.asked import SqlAskedStore
+from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
 from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
@@ -30,6 +32,7 @@ from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feed_use import SqlFeedUseStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
+from feed_publisher.adapters.database.store.keeping import SqlKeepingStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
@@ -62,12 +65,15 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
     from feed_publisher.parse.subscribers import SubscriberRow
+    from feed_publisher.services.ask_mails import AskMails
+    from feed_publisher.services.asking import Asking
     from feed_publisher.services.deciding import Deciding
     from feed_publisher.services.edition import DigestRules, Editions
     from feed_publisher.services.horizon import Asked
     from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
-    from feed_publisher.services.letters import Letters
+    from feed_publisher.services.keeping import Keeping
+    from feed_publisher.services.letters import LetterRules, Letters
     from feed_publisher.services.moving_in import MovingIn
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.own_hub import OwnHub
@@ -398,6 +404,7 @@ class App:
         alive = self.recover()
         self._tell_unknown_digests(now)
         self._end_pauses(now)
+        self.ask_mails().step(self.rehearsal, now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
             sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
@@ -649,22 +656,40 @@ class App:
         """Make a mail of odd articles for every digest, and every letter. Raises TemplateError."""
         from feed_publisher.services.trial import check_templates
 
-        editions, letters = self.editions(), self.letters()
+        editions, letters, asks = self.editions(), self.letters(), self.ask_mails()
         for rules in self.all_rules().values():
-            check_templates(editions, rules, self.letterhead, letters, self.clock())
+            check_templates(editions, rules, self.letterhead, letters, asks, self.clock())
 
     def letters(self) -> Letters:
         """The service that mails single people."""
         from feed_publisher.services.letters import Letters
 
-        digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
-        return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
+        return Letters(store, self.subscribe, self.templates, site, self._letter_rules(), self.catalogs.languages)
 
-    async def send_letters(self, mailer: Mailer) -> None:
-        """Mail what waits for single people: readers, and operators who are to decide."""
+    def _letter_rules(self) -> dict[str, LetterRules]:
+        return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
+
+    async def send_letters(self, mailer: Mailer) -> int:
+        """Mail what waits for single people: readers, and operators who are to decide.
+
+        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left.
+        """
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())
+        return await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+
+    def ask_mails(self) -> AskMails:
+        """The service that asks readers whether they still want a digest, and pauses who is silent."""
+        from feed_publisher.services.ask_mails import AskMails
+        from feed_publisher.services.preferences import FOR_EVER
+
+        def tell(about: str, sentence: str) -> None:
+            self.desk.tell(about, sentence, self.clock())
+
+        store, site, languages = SqlAskedStore(self.database), wiring.site_view(self.settings), self.catalogs.languages
+        rules, key = self._letter_rules(), self.subscribe.current_key
+        return AskMails(store, self.templates, site, rules, languages, key, FOR_EVER, tell)
 
     # --- people
 
@@ -687,6 +712,19 @@ class App:
         return Preferences(
             store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__, self.subscribe.key_of
         )
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """The page on which readers say that they still want a digest."""
+        from feed_publisher.services.keeping import Keeping
+
+        return Keeping(SqlKeepingStore(self.database), self.subscribe.read)
+
+    def asking(self) -> Asking:
+        """Rounds of asking readers whether they still want a digest, for the operator."""
+        from feed_publisher.services.asking import Asking
+
+        return Asking(SqlAskingStore(self.database), self.subscribe.key_of)
 
     def moving_in(self) -> MovingIn:
         """The service that brings whole lists of readers."""

@@ -44,6 +44,8 @@ def test_times_are_the_operators_and_a_pause_may_have_no_end() -> None:
     assert WORDS.reader(paused) == "Has paused it until Sun 22 Nov 2026, 10:00."
     for_ever = replace(paused, at=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
     assert WORDS.reader(for_ever) == "Has paused it until the reader ends it."
+    silent = replace(for_ever, silent=True)
+    assert WORDS.reader(silent).startswith("Was asked twice whether it is still wanted, and did not answer")
 
 
 def test_topics_are_called_by_their_titles() -> None:

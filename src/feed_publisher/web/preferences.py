@@ -139,7 +139,7 @@ class PreferencePages:
             PRIVATE,
             language,
             languages=self._pages.offered(language),
-            address_hint=_hint(person[0].address),  # mails are forwarded, and addresses change
+            address_hint=address_hint(person[0].address),  # mails are forwarded, and addresses change
             suppressed=person[0].suppressed,
             cards=[self._card(view) for view in active],
             others=[
@@ -165,6 +165,7 @@ class PreferencePages:
             **self._next(view),
             "paused_until": view.paused_until if view.paused_until and view.paused_until < FOR_EVER else None,
             "paused": view.paused_until is not None and view.paused_until > self._app.clock(),
+            "silent": self._app.keeping.is_silent(view.subscription),
         }
         if digest is None:
             return card
@@ -244,7 +245,7 @@ class PreferencePages:
         active = view.state == SubscriptionState.ACTIVE and digest is not None
         topics = self._topics(digest) if digest and active else []
         had = {topic.slug for topic in topics} if view.topics == ("*",) else set(view.topics)
-        shown = self._pages.digest(digest) if digest else _gone(view.digest, self._pages.base)
+        shown = self._pages.digest(digest) if digest else gone_digest(view.digest, self._pages.base)
         return self._pages.page(
             request,
             "unsubscribe",
@@ -256,10 +257,10 @@ class PreferencePages:
             instead=done,
             error=error,
             paused=view.paused_until is not None and view.paused_until > self._app.clock(),
-            rarer=_rarer(digest, self._app.rules(view.digest), view.cadence) if digest and active else [],
+            rarer=rarer_cadences(digest, self._app.rules(view.digest), view.cadence) if digest and active else [],
             topics=[{"slug": each.slug, "title": each.title} for each in topics if each.slug in had],
             active=active,
-            address_hint=_hint(view.address),
+            address_hint=address_hint(view.address),
         )
 
     # --- shared
@@ -314,14 +315,14 @@ def _fresh(fields: Fields) -> bool:
     return fields.get("then") == "fresh"
 
 
-def _rarer(digest: Digest, rules: DigestRules, cadence: str) -> list[dict[str, object]]:
+def rarer_cadences(digest: Digest, rules: DigestRules, cadence: str) -> list[dict[str, object]]:
     """The cadences that bring fewer mails."""
     gaps = {each.value: rules.rhythm(each).gap for each in digest.cadences}
     rarer = {value for value, gap in gaps.items() if gap > gaps.get(cadence, timedelta(0))}
     return [choice for choice in cadence_choices(digest, None) if choice["value"] in rarer]
 
 
-def _gone(slug: str, base: str) -> dict[str, str]:
+def gone_digest(slug: str, base: str) -> dict[str, str]:
     return {"title": slug, "url": f"{base}/", "schedule": "", "archive_url": ""}
 
 
@@ -329,7 +330,7 @@ def _zones() -> list[str]:
     return sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix")))
 
 
-def _hint(address: str) -> str:
+def address_hint(address: str) -> str:
     """Enough for its owner to recognise: "j…@example.org"."""
     local, _, domain = address.partition("@")
     return f"{local[:1]}…@{domain}" if domain else ""

@@ -243,7 +243,7 @@ class Public:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def robots(self, request: Request) -> Response:
-        closed = ("/confirm/", "/unsubscribe/", "/preferences/", "/data/", "/move/", "/decide/", "/mailbox")
+        closed = ("/confirm/", "/unsubscribe/", "/preferences/", "/keep/", "/data/", "/move/", "/decide/", "/mailbox")
         return PlainTextResponse(
             "User-agent: *\n" + "".join(f"Disallow: {self._pages.base}{path}\n" for path in closed)
         )

@@ -21,6 +21,7 @@ from feed_publisher.adapters.database.schema import (
     suppression,
     topic_set,
 )
+from feed_publisher.adapters.database.store.answers import answered_by_person, departed
 from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.sequence import current_sequence
@@ -116,6 +117,7 @@ class SqlPeopleStore:
             values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
             if connection.execute(update(subscription).where(active).values(values)).rowcount:
                 note(connection, number, "left", "", now)
+                departed(connection, [number], now)
             return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
 
     def view(self, number: int) -> SubscriberView | None:
@@ -297,6 +299,7 @@ def activate(connection: Connection, row: Row[Any], source: str, now: datetime) 
     }
     connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
     note(connection, row.id, "joined", source, now)
+    answered_by_person(connection, row.subscriber_id, "the reader confirmed a newsletter", now)
 
 
 def fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:

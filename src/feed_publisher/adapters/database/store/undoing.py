@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
 
 from feed_publisher.adapters.database.schema import (
+    asked,
     delivery,
     reader_import_row,
     subscriber,
@@ -19,6 +20,7 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.fingerprints import fingerprint_of, fingerprints_of
 from feed_publisher.adapters.database.store.history import note
+from feed_publisher.domain.asking import AskState
 from feed_publisher.ports.moving import Fate, ImportRecord, Undoing
 
 SOME = 2_000
@@ -103,9 +105,12 @@ def _sorted(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -
 
 
 def _mailed(connection: Connection, numbers: Sequence[int], since: datetime) -> set[int]:
-    """Those for whom something was made or sent since then."""
+    """Those for whom something was made or sent since then, or who were asked whether they still want it."""
     query = select(delivery.c.subscription_id).where(delivery.c.subscription_id.in_(numbers))
-    return set(connection.execute(query.where(delivery.c.changed_at >= since)).scalars())
+    found = set(connection.execute(query.where(delivery.c.changed_at >= since)).scalars())
+    written_to = or_(asked.c.state != AskState.WAITING, asked.c.handing.is_(True))
+    letters = select(asked.c.subscription_id).where(asked.c.subscription_id.in_(numbers), written_to)
+    return found | set(connection.execute(letters).scalars())
 
 
 def _reasons(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
@@ -119,6 +124,7 @@ def _remove(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     new = [row.subscription_id for row in rows if row.before]
     readers = list(connection.execute(select(subscription.c.subscriber_id).where(subscription.c.id.in_(new))).scalars())
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id.in_(numbers)))
+    connection.execute(delete(asked).where(asked.c.subscription_id.in_(numbers)))
     connection.execute(delete(subscription).where(subscription.c.id.in_(numbers)))
     has_more = exists().where(subscription.c.subscriber_id == subscriber.c.id)
     connection.execute(delete(subscriber).where(subscriber.c.id.in_(readers), ~has_more))
