@@ -35,11 +35,12 @@ from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
+from feed_publisher.adapters.database.store.shadows import SqlShadowStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
 from feed_publisher.config.loading import load, state_of
-from feed_publisher.config.models import Settings
+from feed_publisher.config.models import Digest, Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import FARTHEST
@@ -51,6 +52,8 @@ from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.websub import Caller
+from feed_publisher.services.shadowing import Shadowing
+from feed_publisher.services.words import many
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -149,6 +152,7 @@ class App:
             self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
+        self.shadowing.declare(now)
 
     def __enter__(self) -> App:
         return self
@@ -319,12 +323,12 @@ class App:
     # --- issues
 
     def all_rules(self) -> dict[str, DigestRules]:
-        """The rules of every digest, by slug."""
-        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.digests}
+        """The rules of every digest, by slug; shadows included."""
+        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.all_digests}
 
     def rules(self, slug: str) -> DigestRules:
-        """The rules of one digest. Raises ConfigError for an unknown one."""
-        return wiring.digest_rules(self.settings, self.settings.digest(slug))
+        """The rules of one digest, or shadow. Raises ConfigError for an unknown one."""
+        return wiring.digest_rules(self.settings, self.settings.any_digest(slug))
 
     def editions(self) -> Editions:
         """What mails are made of, with the templates as they are on disk now."""
@@ -359,6 +363,7 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
+        self._stand_down(now)
         self._end_pauses(now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
@@ -368,7 +373,8 @@ class App:
         issues.revise(rules, now)
         opened = issues.resume_preparing(rules, alive, now)
         for each in rules.values():
-            opened += issues.open_due(each, now)
+            if not each.rests:
+                opened += issues.open_due(each, now)
         self.deciding(issues).step(now)
         return opened
 
@@ -388,6 +394,31 @@ class App:
         dead, operators = head.links(0), self.settings.mail.operators
         return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, dead, operators)
 
+    @cached_property
+    def shadowing(self) -> Shadowing:
+        """The service that lets digests go to the operators only, or to their readers."""
+        desks = {digest.slug: wiring.desk(self.settings, digest) for digest in self.settings.digests}
+        return Shadowing(SqlShadowStore(self.database), desks, lambda address: self.subscribe.key_of(address))
+
+    def desk_sentence(self, digest: Digest) -> str:
+        """Who gets it while it goes to the operators only; "" for one that goes to its readers."""
+        if digest.recipients == "subscribers":
+            return ""
+        operators, readers = (self.people.count_active(slug) for slug in (digest.shadow.slug, digest.slug))
+        one = readers == 1
+        return (
+            f"goes to the {many(operators, 'operator')} only; {readers:,} {'reader waits' if one else 'readers wait'}"
+        )
+
+    def _stand_down(self, now: datetime) -> None:
+        """Before any issue is opened: mail of digests that rest does not leave."""
+        if ended := self.shadowing.stand_down(now):
+            sentence = (
+                f"{ended} mails that had not left were ended, because publisher.toml says that their newsletter goes "
+                "to others now. Nothing is lost: their articles come in the next issue."
+            )
+            self.desk.tell(f"stood down {now.isoformat()}", sentence, now)
+
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
         while SqlPreferenceStore(self.database).end_pauses(now):
@@ -395,7 +426,7 @@ class App:
 
     def _tell_unknown_digests(self, now: datetime) -> None:
         """Mail that waits for a digest that is no longer configured leaves only when it is again."""
-        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.digests}):
+        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.all_digests}):
             sentence = (
                 f"Mail of the digest {slug!r} is waiting, but publisher.toml has no such digest any more: "
                 "put it back, or end it with `issues cancel ID`."
@@ -414,6 +445,7 @@ class App:
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
+        self._stand_down(self.clock())
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
@@ -474,9 +506,12 @@ class App:
         return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
     def next_issue(self, slug: str, cadence: Cadence) -> datetime | None:
-        """When the next issue comes, by the clock of the digest; None for an unknown one, or "as it happens"."""
+        """When the next issue comes, by the clock of the digest.
+
+        None for an unknown one, one that goes to the operators only, or "as it happens".
+        """
         rules = self.all_rules().get(slug)
-        if rules is None or cadence is Cadence.INSTANT:
+        if rules is None or rules.rests or cadence is Cadence.INSTANT:
             return None
         return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
 
@@ -508,7 +543,7 @@ class App:
         from feed_publisher.services.send import Letterhead
 
         key_id, key = self.subscribe.current_key
-        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.digests}
+        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.all_digests}
         return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
 
     @contextmanager
@@ -555,7 +590,7 @@ class App:
 
     def is_sendable(self) -> bool:
         """Whether any mail is due."""
-        known = [digest.slug for digest in self.settings.digests]
+        known = [digest.slug for digest in self.settings.all_digests]
         return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
@@ -596,14 +631,14 @@ class App:
         from feed_publisher.services.trial import check_templates
 
         editions, letters = self.editions(), self.letters()
-        for rules in self.all_rules().values():
+        for rules in map(self.rules, [digest.slug for digest in self.settings.digests]):
             check_templates(editions, rules, self.letterhead, letters, self.clock())
 
     def letters(self) -> Letters:
         """The service that mails single people."""
         from feed_publisher.services.letters import Letters
 
-        digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
+        digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.all_digests}
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
         return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
 

@@ -34,7 +34,9 @@ def list_digests(place: Place, out: Out) -> None:
                 "digest": each.slug,
                 "title": each.title,
                 "readers": app.people.count_active(each.slug),
-                "due": {cadence.value: _due(app, each.slug, cadence) for cadence in each.cadences},
+                "recipients": each.recipients,
+                "note": app.desk_sentence(each),
+                "due": {cadence.value: _due(app, app.settings.mailed(each.slug), cadence) for cadence in each.cadences},
             }
             for each in app.settings.digests
         ]
@@ -45,6 +47,9 @@ def list_digests(place: Place, out: Out) -> None:
         assert isinstance(due, dict)  # noqa: S101 - narrows a type
         rows += [(each["digest"], each["title"], each["readers"], cadence, when) for cadence, when in due.items()]
     out.table(("digest", "title", "readers", "how often", "next"), rows)
+    for each in found:
+        if each["note"]:
+            out.say(f"{each['digest']} {each['note']}")
 
 
 @digest.command()

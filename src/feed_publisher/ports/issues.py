@@ -163,7 +163,11 @@ class IssueStore(Protocol):
         now: datetime,
         through: int | None = None,
     ) -> Issue | None:
-        """The new issue, through the current sequence or an earlier one; None when another process has the slot."""
+        """The new issue, through the current sequence or an earlier one.
+
+        None when another process has the slot, or when the digest rests: a program that was started before the
+        settings were changed must not mail by the old ones.
+        """
         ...
 
     def preparing(self) -> list[Issue]: ...

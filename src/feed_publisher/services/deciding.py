@@ -128,8 +128,8 @@ class Deciding:
         return f"otherwise it ends {self._time(until)} and its articles come in the next issue"
 
     def _name(self, issue: Issue) -> str:
-        title = self._rules[issue.digest].title if issue.digest in self._rules else issue.digest
-        return f"{title} ({issue.slot})"
+        name = self._rules[issue.digest].name if issue.digest in self._rules else issue.digest
+        return f"{name} ({issue.slot})"
 
     def _time(self, moment: datetime | None) -> str:
         return f"{moment.astimezone(self._zone):%a %d %b %H:%M}" if moment else ""

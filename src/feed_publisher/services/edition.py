@@ -26,6 +26,7 @@ from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.ports.issues import IssueStore, StaleEdition
 from feed_publisher.ports.pickup import TopicStore
 
@@ -63,6 +64,18 @@ class DigestRules:
     draft_before: timedelta = timedelta(0)
     announce: timedelta = timedelta(0)
     guards: bool = True
+    rests: bool = False
+    """Nothing is mailed of it: it goes to the operators only, by its shadow."""
+
+    @property
+    def public_slug(self) -> str:
+        """What addresses and commands have; a shadow has that of its digest."""
+        return real_slug(self.slug)
+
+    @property
+    def name(self) -> str:
+        """The title, as operators are told it."""
+        return f"{self.title} (for the operators only)" if is_shadow(self.slug) else self.title
 
     def rhythm(self, cadence: Cadence) -> Rhythm:
         """The dates of one of its cadences."""
@@ -319,7 +332,7 @@ class Editions:
     def _digest_view(self, rules: DigestRules) -> DigestView:
         return DigestView(
             title=rules.title,
-            url=f"{self._press.site.url}/digests/{rules.slug}",
+            url=f"{self._press.site.url}/digests/{rules.public_slug}",
             footer=rules.footer,
             images=rules.images,
             link_parameters=rules.link_parameters,

@@ -40,6 +40,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
 OVERTAKEN = "nobody approved it before the next issue, which has its articles"
@@ -200,7 +201,9 @@ class SqlIssueStore:
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            numbered = state is IssueState.PREPARING and not rehearsal
+            if row.rests:
+                return None
+            numbered = state is IssueState.PREPARING and not rehearsal and not is_shadow(slug)
             values = {
                 "digest_id": row.id,
                 "slot": slot,
