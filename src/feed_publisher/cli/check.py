@@ -45,11 +45,7 @@ def check(place: Place, out: Out) -> None:
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
-            *(
-                (f"digest {digest.slug}", partial(_desk, digest))
-                for digest in app.settings.digests
-                if digest.recipients == "operators"
-            ),
+            *((f"digest {each.slug}", partial(_desk, each)) for each in app.settings.digests if _is_for_desk(each)),
             ("mail server", _relay),
             ("address", _address),
         ]
@@ -169,6 +165,10 @@ def _feeds(app: App) -> str:
         slug, problem = next(iter(problems.items()))
         raise InputError(f"keeps its last good files: {problem}", f"feed {slug}")
     return f"{public} can be written"
+
+
+def _is_for_desk(digest: Digest) -> bool:
+    return digest.recipients == "operators"
 
 
 def _desk(digest: Digest, app: App) -> str:

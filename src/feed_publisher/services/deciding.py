@@ -10,6 +10,7 @@ from feed_publisher.domain.cadence import cadence_of
 from feed_publisher.domain.editing import Change, edited
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.ports.deciding import DecisionStore, Open, What
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.services.edition import DigestRules
@@ -107,7 +108,8 @@ class Deciding:
     def sentence(self, about: Open) -> str:
         """What an issue waits for, what becomes of it, and the next action."""
         issue = about.issue
-        size = f"{many(issue.entries, 'article')} for {many(about.waiting, 'reader')}, “{issue.subject}”"
+        whom = many(about.waiting, "operator" if is_shadow(issue.digest) else "reader")
+        size = f"{many(issue.entries, 'article')} for {whom}, “{issue.subject}”"
         if issue.state is IssueState.READY:
             leaves = f"leaves by itself {self._time(about.first_at)}" if about.first_at else "is leaving"
             return f"{self._name(issue)} {leaves}: {size}. `issues hold {issue.id}` stops it."
