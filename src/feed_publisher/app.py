@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.questions import Questions
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
+    from feed_publisher.services.starting import Starting
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
 
@@ -399,6 +400,13 @@ class App:
         """The service that lets digests go to the operators only, or to their readers."""
         desks = {digest.slug: wiring.desk(self.settings, digest) for digest in self.settings.digests}
         return Shadowing(SqlShadowStore(self.database), desks, lambda address: self.subscribe.key_of(address))
+
+    def starting(self, slug: str) -> Starting:
+        """The service that knows, and moves, where a digest starts."""
+        from feed_publisher.adapters.database.store.starting import SqlStartStore
+        from feed_publisher.services.starting import Starting
+
+        return Starting(SqlStartStore(self.database), slug, self.editions().covered(self.rules(slug)))
 
     def desk_sentence(self, digest: Digest) -> str:
         """Who gets it while it goes to the operators only; "" for one that goes to its readers."""

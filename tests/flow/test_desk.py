@@ -190,7 +190,7 @@ def test_a_crash_while_a_real_issue_is_opened_and_then_back_to_the_desk(paper: S
     (issue,) = paper.tick()
     assert issue.audience == 20
     _, real = got(relay)
-    assert real == dict.fromkeys(NAMES, Counter({1: 1, 2: 1, 11: 1}))
+    assert real == {name: Counter([1, 2, 11]) for name in NAMES}
     assert balanced(paper)
 
 
@@ -240,9 +240,8 @@ def test_a_draft_for_the_desk(paper: Site, relay: Relay) -> None:
     paper.tick()
     assert relay.got == {"desk": 1, "chief": 1}, "each is asked"
     said = " ".join(mails(relay)[0].text.split())
-    assert (
-        "The Letter (for the operators only) (weekly:2026-W45) waits for a decision: 1 article for 2 operators" in said
-    )
+    assert "The Letter (for the operators only) (weekly:2026-W45) waits for a decision" in said
+    assert "1 article for 2 operators" in said
     with paper.open() as app, app.owning():
         app.deciding().approve(issue.id, "the desk", paper.now)
     paper.tick()

@@ -66,21 +66,6 @@ class SqlIssueStore:
             value = current_sequence(connection) if start is None else start
             insert_missing(connection, digest, [{"slug": slug, "start": value, "added_at": now, "issue_number": 0}])
 
-    def restart_digest(self, slug: str, start: int) -> int:
-        """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
-        with self._database.write() as connection:
-            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            values = {"start": start, "instant_through": start}
-            connection.execute(update(digest).where(digest.c.id == row.id).values(values))
-            had = exists().where(
-                delivery.c.subscription_id == subscription.c.id,
-                delivery.c.issue_id == issue.c.id,
-                issue.c.rehearsal.is_(False),
-            )
-            mine = and_(subscription.c.digest_id == row.id, ~had)
-            values = {"cursor": start, "rehearsed_cursor": start}
-            return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)
-
     def digest_start(self, slug: str) -> int:
         with self._database.read() as connection:
             return int(connection.execute(select(digest.c.start).where(digest.c.slug == slug)).scalar_one())
