@@ -35,12 +35,11 @@ from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.adapters.database.store.preferences import SqlPreferenceStore
-from feed_publisher.adapters.database.store.shadows import SqlShadowStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
 from feed_publisher.adapters.database.store.topics import SqlTopicStore
 from feed_publisher.adapters.process import Owner
 from feed_publisher.config.loading import load, state_of
-from feed_publisher.config.models import Digest, Settings
+from feed_publisher.config.models import Settings
 from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import FARTHEST
@@ -52,8 +51,7 @@ from feed_publisher.intake import Intake
 from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.websub import Caller
-from feed_publisher.services.shadowing import Shadowing
-from feed_publisher.services.words import many
+from feed_publisher.recipients import Recipients
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -132,6 +130,9 @@ class App:
             keys=lambda: self.people.secrets("token"),
             clock=clock,
         )
+        self.recipients = Recipients(
+            self.settings, self.database, self.people, self.desk, lambda address: self.subscribe.key_of(address)
+        )
         self.owner = Owner(folder / "var" / "run")
         self._prepare()
 
@@ -153,7 +154,7 @@ class App:
             self.topics.declare(topic.slug, topic.title, now, topic.was, topic.ended)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
-        self.shadowing.declare(now)
+        self.recipients.declare(now)
 
     def __enter__(self) -> App:
         return self
@@ -364,7 +365,7 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
-        self._stand_down(now)
+        self.recipients.stand_down(now)
         self._end_pauses(now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
@@ -395,37 +396,12 @@ class App:
         dead, operators = head.links(0), self.settings.mail.operators
         return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, dead, operators)
 
-    @cached_property
-    def shadowing(self) -> Shadowing:
-        """The service that lets digests go to the operators only, or to their readers."""
-        desks = {digest.slug: wiring.desk(self.settings, digest) for digest in self.settings.digests}
-        return Shadowing(SqlShadowStore(self.database), desks, lambda address: self.subscribe.key_of(address))
-
     def starting(self, slug: str) -> Starting:
         """The service that knows, and moves, where a digest starts."""
         from feed_publisher.adapters.database.store.starting import SqlStartStore
         from feed_publisher.services.starting import Starting
 
         return Starting(SqlStartStore(self.database), slug, self.editions().covered(self.rules(slug)))
-
-    def desk_sentence(self, digest: Digest) -> str:
-        """Who gets it while it goes to the operators only; "" for one that goes to its readers."""
-        if digest.recipients == "subscribers":
-            return ""
-        operators, readers = (self.people.count_active(slug) for slug in (digest.shadow.slug, digest.slug))
-        one = readers == 1
-        return (
-            f"goes to the {many(operators, 'operator')} only; {readers:,} {'reader waits' if one else 'readers wait'}"
-        )
-
-    def _stand_down(self, now: datetime) -> None:
-        """Before any issue is opened: mail of digests that rest does not leave."""
-        if ended := self.shadowing.stand_down(now):
-            sentence = (
-                f"{ended} mails that had not left were ended, because publisher.toml says that their newsletter goes "
-                "to others now. Nothing is lost: their articles come in the next issue."
-            )
-            self.desk.tell(f"stood down {now.isoformat()}", sentence, now)
 
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
@@ -453,7 +429,7 @@ class App:
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
-        self._stand_down(self.clock())
+        self.recipients.stand_down(self.clock())
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 

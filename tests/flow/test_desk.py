@@ -18,7 +18,6 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.shadow import is_shadow
-from feed_publisher.services.shadowing import Shadowing
 
 OPERATORS = '[mail]\noperators = ["desk@harbour.example", "chief@example.org"]\n'
 DESK, LIVE = 'recipients = "operators"\n', ""
@@ -111,6 +110,29 @@ def test_three_weeks_for_the_desk_then_the_readers(paper: Site, relay: Relay) ->
     assert subjects == ["Article 0031, and 6 more"], "no subject was taken by the desk"
 
 
+def test_the_first_real_issue_starts_where_it_is_told_to_and_has_the_number_it_is_told(
+    paper: Site, relay: Relay
+) -> None:
+    publish(paper, 3, 2, 1)  # newest first
+    paper.now = MONDAY + SEVEN
+    paper.tick()
+    with paper.open() as app:
+        starting = app.starting("weekly")
+        key = next(entry.key for entry in paper.entries() if entry.title == "Article 0002")
+        assert starting.begin(starting.before(app.entries.get(key[:6])), 48) == 20
+    publish(paper, 4)
+    paper.now += WEEK
+    paper.tick()
+    go(paper, LIVE)
+    paper.now += WEEK
+    (issue,) = paper.tick()
+    assert (issue.issue_number, issue.audience) == (48, 20)
+    desk, real = got(relay)
+    assert real == dict.fromkeys(NAMES, once(range(2, 5)))
+    assert desk["desk"] == Counter([1, 2, 3, 2, 3, 4]), "it has seen what the first issue would have"
+    assert any("Issue 48" in mail.text for mail in mails(relay) if mail.to == "chief@example.org")
+
+
 def test_the_mail_for_the_desk_is_the_real_one_but_for_its_mark(paper: Site, relay: Relay) -> None:
     publish(paper, 1)
     paper.tick()
@@ -155,7 +177,7 @@ def test_going_live_ends_what_waits_for_the_desk(paper: Site, relay: Relay) -> N
         assert app.issues.get(issue.id).state is IssueState.CANCELLED
     assert relay.got == {"desk": 1}
     (notice,) = paper.notices()
-    assert notice.startswith("1 mails that had not left were ended")
+    assert notice.startswith("1 mail that had not left was ended")
     assert balanced(paper)
 
 
@@ -176,7 +198,7 @@ def test_a_crash_while_a_real_issue_is_opened_and_then_back_to_the_desk(paper: S
     half = half_prepared(paper)
     go(paper, DESK)
     with paper.open() as app:
-        store = app.shadowing._store
+        store = app.recipients._shadowing._store
         assert store.end_mails(7, paper.now) == 7, "and here the program is ended once more"
     paper.tick()
     with paper.open() as app:
@@ -334,9 +356,8 @@ def test_what_the_settings_must_say(paper: Site) -> None:
 
 def test_nothing_is_written_when_nothing_has_changed(paper: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with paper.open() as app:
-        app.shadowing.declare(paper.now)
-        store = app.shadowing._store
+        app.recipients._shadowing.declare(paper.now)
+        store = app.recipients._shadowing._store
         monkeypatch.setattr(store, "begin", None)
         monkeypatch.setattr(store, "end", None)
-        assert isinstance(app.shadowing, Shadowing)
-        app.shadowing.declare(paper.now)
+        app.recipients._shadowing.declare(paper.now)

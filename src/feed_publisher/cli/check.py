@@ -181,7 +181,7 @@ def _desk(digest: Digest, app: App) -> str:
     ]
     left = [view.address for view in found if view.state != SubscriptionState.ACTIVE]
     never = [view.address for view in found if view.suppressed]
-    said = app.desk_sentence(digest)
+    said = app.recipients.sentence(digest)
     if left:
         said += f"; {', '.join(left)} unsubscribed (take it out of operators and put it back, and it comes again)"
     if never:

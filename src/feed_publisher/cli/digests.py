@@ -36,7 +36,7 @@ def list_digests(place: Place, out: Out) -> None:
                 "title": each.title,
                 "readers": app.people.count_active(each.slug),
                 "recipients": each.recipients,
-                "note": app.desk_sentence(each),
+                "note": app.recipients.sentence(each),
                 "due": {cadence.value: _due(app, app.settings.mailed(each.slug), cadence) for cadence in each.cadences},
             }
             for each in app.settings.digests

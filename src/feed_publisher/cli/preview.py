@@ -65,7 +65,7 @@ def preview(
         asked = app.asked(slug, moment, cadence, address)
         proof = app.proofs().proof(asked, app.clock())
         words = app.reasons(one=address is not None)
-        said = app.desk_sentence(digest)
+        said = app.recipients.sentence(digest)
     if said:
         out.say(f"{slug} {said}. This is what its readers would get.")
     shown = seen(proof.mail.message) if proof.mail else None

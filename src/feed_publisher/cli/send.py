@@ -61,7 +61,7 @@ def send(
     with open_app(place) as app:
         mailed = app.settings.mailed(slug)
         moment = parse_instant(as_of, app.settings.site.timezone)
-        if said := app.desk_sentence(app.settings.any_digest(slug)):
+        if said := app.recipients.sentence(app.settings.any_digest(slug)):
             out.say(f"{slug} {said}")
         if test:
             _send_test(app, mailed, test, moment, out)

@@ -8,7 +8,7 @@ import sys
 import click
 
 from feed_publisher.app import App
-from feed_publisher.cli.common import Out, on_terminal, open_app, parse_instant, with_out
+from feed_publisher.cli.common import Out, counting, on_terminal, open_app, parse_instant, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.model import escaped
@@ -47,9 +47,10 @@ def start(place: Place, slug: str, where: str | None, number: int | None, yes: b
             if _matters(meaning) and not yes and on_terminal() and not _agreed(slug, meaning, out):
                 out.say("Nothing was changed.")
                 sys.exit(1)
-            moved = starting.begin(after, number)
+            with counting("readers", meaning.readers) as progress:
+                moved = starting.begin(after, number, progress)
             meaning = starting.look(through)
-        said = app.desk_sentence(app.settings.digest(slug))
+        said = app.recipients.sentence(app.settings.digest(slug))
     out.say(f"{slug} starts after sequence {meaning.start.after}: {_articles(meaning)}")
     out.say(f"its next issue is number {meaning.start.next_number}")
     did = "moved" if after is not None else "that is for"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from feed_publisher.domain.errors import InputError
@@ -11,6 +11,10 @@ from feed_publisher.ports.starting import Start, StartStore
 
 BATCH = 1_000
 """Readers per transaction: others who want to write wait for some tens of milliseconds at most."""
+
+
+def _quietly(count: int) -> None:
+    """Nobody is there to see progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +61,16 @@ class Starting:
             more=self._store.articles(wanted, start.after, self._topics),
         )
 
-    def begin(self, after: int | None, next_number: int | None) -> int:
-        """Move the start, then reader by reader who has had no issue; how many. When cut short, the same goes on."""
+    def begin(self, after: int | None, next_number: int | None, progress: Callable[[int], None] = _quietly) -> int:
+        """Move the start, then readers who have had no issue; how many. When cut short, the same again goes on.
+
+        ``progress`` is told how many have been moved.
+        """
         self._store.restart(self._slug, after, next_number)
         behind: int | None = 0
         count = 0
         while after is not None and behind is not None:
             behind, moved = self._store.move(self._slug, behind, BATCH)
             count += moved
+            progress(count)
         return count

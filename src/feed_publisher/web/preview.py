@@ -187,7 +187,7 @@ class PreviewPages:
 
     def _readers(self, digest: Digest) -> str:
         count = many(self._app.people.count_active(digest.slug), "reader")
-        return self._app.desk_sentence(digest) or count
+        return self._app.recipients.sentence(digest) or count
 
     def _shown(self, digest: Digest, proof: Proof, query: QueryParams, error: str) -> dict[str, Any]:
         words = self._app.reasons(one=proof.reader is not None)
