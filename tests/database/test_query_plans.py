@@ -208,12 +208,13 @@ def test_who_gets_a_digest_is_looked_up_by_indexes(full: World) -> None:
         shadows.begin("weekly", [desk], ["weekly"], NOW)
         shadows.seated("weekly")
         assert shadows.end_issues(NOW) == 1
-        assert shadows.end_mails(10, NOW) == 10
+        assert shadows.ended_issues() == [1]
+        assert shadows.end_mails(1, 0, 10, NOW) == (10, 10)
         assert "SCAN" not in plan("subscription.consent_source = ?")
         assert "SCAN" not in plan("UPDATE subscription SET cadence=?")
         assert "SCAN" not in plan("digest.rests")
         assert "SCAN" not in plan("issue.reason IN")
-        assert "SCAN" not in plan("UPDATE delivery SET state=?")
+        assert "(issue_id=? AND subscription_id>? AND subscription_id<?)" in plan("UPDATE delivery SET state=?")
 
 
 def test_moving_readers_to_a_start_walks_them_in_order(full: World) -> None:

@@ -199,7 +199,8 @@ def test_a_crash_while_a_real_issue_is_opened_and_then_back_to_the_desk(paper: S
     go(paper, DESK)
     with paper.open() as app:
         store = app.recipients._shadowing._store
-        assert store.end_mails(7, paper.now) == 7, "and here the program is ended once more"
+        assert store.ended_issues() == [half.id]
+        assert store.end_mails(half.id, 0, 7, paper.now)[1] == 7, "and here the program is ended once more"
     paper.tick()
     with paper.open() as app:
         assert app.issues.books(half.id) == {DeliveryState.EXCLUDED: 20}
@@ -313,6 +314,28 @@ def test_a_new_operator_starts_where_the_desk_is(paper: Site, relay: Relay) -> N
     paper.tick()
     desk, _ = got(relay)
     assert (desk["late"], desk["desk"], desk["chief"]) == (Counter([2]), Counter([1, 2]), Counter([1]))
+
+
+def test_the_desk_gets_what_readers_would_get_next(paper: Site, relay: Relay) -> None:
+    go(paper, LIVE)
+    publish(paper, 1)
+    paper.now = MONDAY + SEVEN
+    paper.tick()
+    go(paper, DESK)
+    publish(paper, 2)
+    paper.now += WEEK
+    paper.tick()
+    go(paper, LIVE)
+    publish(paper, 3)
+    paper.now += WEEK
+    paper.tick()
+    go(paper, DESK)
+    publish(paper, 4)
+    paper.now += WEEK
+    paper.tick()
+    desk, real = got(relay)
+    assert desk == dict.fromkeys(["desk", "chief"], Counter([2, 4])), "neither what readers had before, nor twice"
+    assert real == dict.fromkeys(NAMES, once(range(1, 4)))
 
 
 def test_a_cadence_that_the_digest_offers_no_more_is_changed_for_the_desk(paper: Site, relay: Relay) -> None:

@@ -38,6 +38,13 @@ class ShadowStore(Protocol):
         """End the issues of digests that rest; how many. Their mails that wait are ended by ``end_mails``."""
         ...
 
-    def end_mails(self, limit: int, now: datetime) -> int:
-        """End so many of the mails that wait in such issues at most; how many. Their articles come again."""
+    def ended_issues(self) -> list[int]:
+        """Issues ended by ``end_issues`` that have mails which wait."""
+        ...
+
+    def end_mails(self, issue: int, behind: int, limit: int, now: datetime) -> tuple[int | None, int]:
+        """End what waits of such an issue among so many subscriptions behind one; the articles come again.
+
+        Up to where it got (None: to the end), and how many mails.
+        """
         ...

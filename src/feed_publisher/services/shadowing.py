@@ -62,6 +62,9 @@ class Shadowing:
         """End what still waits of digests that rest, in short steps; how many mails."""
         self._store.end_issues(now)
         count = 0
-        while ended := self._store.end_mails(BATCH, now):
-            count += ended
+        for issue in self._store.ended_issues():
+            behind: int | None = 0
+            while behind is not None:
+                behind, ended = self._store.end_mails(issue, behind, BATCH, now)
+                count += ended
         return count

@@ -30,6 +30,8 @@ TO_OPERATORS = "the newsletter goes to the operators only now"
 TO_READERS = "the newsletter goes to its readers now"
 """Why issues end that have not left."""
 
+_NOT_WAITING = tuple(state for state in DeliveryState if state not in WAITING)
+
 
 class SqlShadowStore:
     """ports.ShadowStore on SQL."""
@@ -81,20 +83,23 @@ class SqlShadowStore:
                 _end_issue(connection, row.id, TO_READERS if is_shadow(row.slug) else TO_OPERATORS, now)
         return len(found)
 
-    def end_mails(self, limit: int, now: datetime) -> int:
+    def ended_issues(self) -> list[int]:
         ended = and_(issue.c.state == IssueState.CANCELLED, issue.c.reason.in_((TO_OPERATORS, TO_READERS)))
         waits = and_(delivery.c.issue_id == issue.c.id, delivery.c.state.in_(WAITING))
         with self._database.read() as connection:
-            query = select(issue.c.id, issue.c.reason).where(ended, exists().where(waits)).limit(1)
-            row = connection.execute(query).first()
-        if row is None:
-            return 0
+            return list(connection.execute(select(issue.c.id).where(ended, exists().where(waits))).scalars())
+
+    def end_mails(self, number: int, behind: int, limit: int, now: datetime) -> tuple[int | None, int]:
+        mine = and_(delivery.c.issue_id == number, delivery.c.subscription_id > behind)
+        last = select(delivery.c.subscription_id).where(mine).order_by(delivery.c.subscription_id)
         with self._database.write() as connection:
-            mine = and_(delivery.c.issue_id == row.id, delivery.c.state.in_(WAITING))
-            numbers = connection.execute(select(delivery.c.id).where(mine).limit(limit)).scalars().all()
-            which = and_(delivery.c.id.in_(numbers), delivery.c.state.in_(WAITING))
-            put_cursors_back(connection, which)
-            return move(connection, which, DeliveryState.EXCLUDED, row.reason, now)
+            to: int | None = connection.execute(last.offset(limit - 1).limit(1)).scalar()
+            page = mine if to is None else and_(mine, delivery.c.subscription_id <= to)
+            # By what the state is not: SQLite would walk all that waits in the issue for each step.
+            waiting = and_(page, delivery.c.state.not_in(_NOT_WAITING))
+            put_cursors_back(connection, waiting)
+            reason = connection.execute(select(issue.c.reason).where(issue.c.id == number)).scalar_one()
+            return to, move(connection, waiting, DeliveryState.EXCLUDED, reason, now)
 
 
 def _locked(connection: Connection, slug: str) -> Row[Any]:
