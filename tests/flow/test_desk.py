@@ -334,7 +334,7 @@ def test_the_desk_gets_what_readers_would_get_next(paper: Site, relay: Relay) ->
     paper.now += WEEK
     paper.tick()
     desk, real = got(relay)
-    assert desk == dict.fromkeys(["desk", "chief"], Counter([2, 4])), "neither what readers had before, nor twice"
+    assert desk == {name: Counter([2, 4]) for name in ("desk", "chief")}, "neither what readers had before, nor twice"
     assert real == dict.fromkeys(NAMES, once(range(1, 4)))
 
 
