@@ -57,6 +57,7 @@ from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
+from feed_publisher.recipients import Recipients
 from feed_publisher.services.topic_changes import TopicChanges
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.sponsoring import Sponsoring, Standing
+    from feed_publisher.services.starting import Starting
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
 
@@ -146,6 +148,9 @@ class App:
             keys=lambda: self.people.secrets("token"),
             clock=clock,
         )
+        self.recipients = Recipients(
+            self.settings, self.database, self.people, self.desk, lambda address: self.subscribe.key_of(address)
+        )
         self.owner = Owner(folder / "var" / "run")
         self._prepare(only_looking)
 
@@ -167,6 +172,7 @@ class App:
             self._settle_topics(now)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
+        self.recipients.declare(now)
 
     def _settle_topics(self, now: datetime) -> None:
         """Make topics what the settings say; what was begun under other settings comes first."""
@@ -345,12 +351,12 @@ class App:
     # --- issues
 
     def all_rules(self) -> dict[str, DigestRules]:
-        """The rules of every digest, by slug."""
-        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.digests}
+        """The rules of every digest, by slug; shadows included."""
+        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.all_digests}
 
     def rules(self, slug: str) -> DigestRules:
-        """The rules of one digest. Raises ConfigError for an unknown one."""
-        return wiring.digest_rules(self.settings, self.settings.digest(slug))
+        """The rules of one digest, or shadow. Raises ConfigError for an unknown one."""
+        return wiring.digest_rules(self.settings, self.settings.any_digest(slug))
 
     def editions(self) -> Editions:
         """What mails are made of, with the templates as they are on disk now."""
@@ -403,6 +409,7 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
+        self.recipients.stand_down(now)
         self._end_pauses(now)
         self.ask_mails().step(self.rehearsal, now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
@@ -413,7 +420,8 @@ class App:
         issues.revise(rules, now)
         opened = issues.resume_preparing(rules, alive, now)
         for each in rules.values():
-            opened += issues.open_due(each, now)
+            if not each.rests:
+                opened += issues.open_due(each, now)
         self.deciding(issues).step(now)
         return opened
 
@@ -433,6 +441,13 @@ class App:
         dead, operators = head.links(0), self.settings.mail.operators
         return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, dead, operators)
 
+    def starting(self, slug: str) -> Starting:
+        """The service that knows, and moves, where a digest starts."""
+        from feed_publisher.adapters.database.store.starting import SqlStartStore
+        from feed_publisher.services.starting import Starting
+
+        return Starting(SqlStartStore(self.database), slug, self.editions().covered(self.rules(slug)))
+
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
         while SqlPreferenceStore(self.database).end_pauses(now):
@@ -440,7 +455,7 @@ class App:
 
     def _tell_unknown_digests(self, now: datetime) -> None:
         """Mail that waits for a digest that is no longer configured leaves only when it is again."""
-        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.digests}):
+        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.all_digests}):
             sentence = (
                 f"Mail of the digest {slug!r} is waiting, but publisher.toml has no such digest any more: "
                 "put it back, or end it with `issues cancel ID`."
@@ -459,6 +474,7 @@ class App:
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
+        self.recipients.stand_down(self.clock())
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
@@ -519,9 +535,12 @@ class App:
         return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
     def next_issue(self, slug: str, cadence: Cadence) -> datetime | None:
-        """When the next issue comes, by the clock of the digest; None for an unknown one, or "as it happens"."""
+        """When the next issue comes, by the clock of the digest.
+
+        None for an unknown one, one that goes to the operators only, or "as it happens".
+        """
         rules = self.all_rules().get(slug)
-        if rules is None or cadence is Cadence.INSTANT:
+        if rules is None or rules.rests or cadence is Cadence.INSTANT:
             return None
         return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
 
@@ -556,7 +575,7 @@ class App:
         from feed_publisher.services.send import Letterhead
 
         key_id, key = self.subscribe.current_key
-        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.digests}
+        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.all_digests}
         return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
 
     @contextmanager
@@ -603,7 +622,7 @@ class App:
 
     def is_sendable(self) -> bool:
         """Whether any mail is due."""
-        known = [digest.slug for digest in self.settings.digests]
+        known = [digest.slug for digest in self.settings.all_digests]
         return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
@@ -657,7 +676,7 @@ class App:
         from feed_publisher.services.trial import check_templates
 
         editions, letters, asks = self.editions(), self.letters(), self.ask_mails()
-        for rules in self.all_rules().values():
+        for rules in map(self.rules, [digest.slug for digest in self.settings.digests]):
             check_templates(editions, rules, self.letterhead, letters, asks, self.clock())
 
     def letters(self) -> Letters:
@@ -668,7 +687,7 @@ class App:
         return Letters(store, self.subscribe, self.templates, site, self._letter_rules(), self.catalogs.languages)
 
     def _letter_rules(self) -> dict[str, LetterRules]:
-        return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
+        return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.all_digests}
 
     async def send_letters(self, mailer: Mailer) -> int:
         """Mail what waits for single people: readers, and operators who are to decide.

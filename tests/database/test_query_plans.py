@@ -16,11 +16,14 @@ from feed_publisher.adapters.database.store.asked import SqlAskedStore
 from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.preview import SqlPreviewStore
 from feed_publisher.adapters.database.store.pushes import SqlPushStore
+from feed_publisher.adapters.database.store.shadows import SqlShadowStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
+from feed_publisher.adapters.database.store.starting import SqlStartStore
 from feed_publisher.domain.asking import AskState, Next, Patience
 from feed_publisher.domain.source import SourceKind, SourceRules
 from feed_publisher.ports.asking import NewRound, Part, Within
 from feed_publisher.ports.issues import Audience
+from feed_publisher.ports.people import NewSubscription
 
 
 @pytest.fixture
@@ -229,3 +232,32 @@ def test_rounds_of_asking_walk_their_index(full: World) -> None:
     assert "ix_asked_subscription_id" in plan("ORDER BY asked.asking_id, asked.subscription_id")
     assert "SCAN asked" not in plan("asked").replace("SCAN asking", "")
     assert "SCAN subscription" not in plan("subscription")
+
+
+def test_who_gets_a_digest_is_looked_up_by_indexes(full: World) -> None:
+    shadows = SqlShadowStore(full.database)
+    desk = NewSubscription(address="d@x.example", address_key="d", digest="weekly~desk", active=True)
+    with plans(full.database) as plan:
+        shadows.begin("weekly", [desk], ["weekly"], NOW)
+        shadows.seated("weekly")
+        assert shadows.end_issues(NOW) == 1
+        assert shadows.ended_issues() == [1]
+        assert shadows.end_mails(1, 0, 10, NOW) == (10, 10)
+        assert "SCAN" not in plan("subscription.consent_source = ?")
+        assert "SCAN" not in plan("UPDATE subscription SET cadence=?")
+        assert "SCAN" not in plan("digest.rests")
+        assert "SCAN" not in plan("issue.reason IN")
+        assert "(issue_id=? AND subscription_id>? AND subscription_id<?)" in plan("UPDATE delivery SET state=?")
+
+
+def test_moving_readers_to_a_start_walks_them_in_order(full: World) -> None:
+    full.issues.cancel(1, NOW)
+    starts = SqlStartStore(full.database)
+    with plans(full.database) as plan:
+        starts.restart("weekly", 3, 9)
+        assert starts.move("weekly", 0, 10) == (10, 10)
+        for statement in ("UPDATE subscription SET cursor=?, rehearsed_cursor=?", "ORDER BY subscription.id"):
+            assert "SCAN" not in plan(statement)
+            assert "TEMP B-TREE" not in plan(statement)
+        starts.articles(3, 9, None)
+        assert "SCAN" not in plan("count(DISTINCT entry_topic.entry_id)")

@@ -76,7 +76,8 @@ class DecidePages:
         app = self._app
         about = app.decisions.look(question.issue)
         main = app.decisions.main_edition(question.issue)
-        title = next((d.title for d in app.settings.digests if d.slug == about.issue.digest), about.issue.digest)
+        rules = app.all_rules().get(about.issue.digest)
+        title = rules.name if rules else about.issue.digest
         address = f"{self._pages.base}/decide/{request.path_params['token']}"
         return self._pages.page(
             request,

@@ -19,13 +19,14 @@ from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.language import Say
 from feed_publisher.domain.model import TopicRef
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.preferences import FOR_EVER, Preferences
 from feed_publisher.web.forms import Fields, read_fields
 from feed_publisher.web.pages import PRIVATE, Pages
-from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices
+from feed_publisher.web.phrases import AS_IT_HAPPENS, NO_DATE_YET, cadence_choices
 
 PAUSES = {
     "7": Say("a week"),
@@ -160,7 +161,7 @@ class PreferencePages:
         digest = self._digest(view.digest)
         card = {
             "slug": view.digest,
-            "title": digest.title if digest else view.digest,
+            "title": self._title(view.digest, digest),
             "offered": digest is not None,
             **self._next(view),
             "paused_until": view.paused_until if view.paused_until and view.paused_until < FOR_EVER else None,
@@ -186,11 +187,19 @@ class PreferencePages:
             "usual_zone": digest.zone or self._app.settings.site.timezone,
         }
 
+    def _title(self, slug: str, digest: Digest | None) -> str:
+        if digest is None:
+            return real_slug(slug)
+        return Say("%(title)s, for the operators only", title=digest.title) if is_shadow(slug) else digest.title
+
     def _next(self, view: SubscriberView) -> dict[str, Any]:
         """When the next issue is due for this reader, by their own clock."""
         found = self._service.next_issue(view, self._app.clock())
         if found is None:
             now = self._app.clock()
+            rules = self._app.all_rules().get(view.digest)
+            if rules is not None and rules.rests:
+                return {"next": NO_DATE_YET, "next_zone": ""}
             comes = view.cadence == Cadence.INSTANT and (view.paused_until or now) <= now
             return {"next": AS_IT_HAPPENS if comes else "", "next_zone": ""}
         due, clock = found
@@ -274,7 +283,7 @@ class PreferencePages:
 
     def _digest(self, slug: str) -> Digest | None:
         try:
-            return self._app.settings.digest(slug)
+            return self._app.settings.any_digest(slug)
         except ConfigError:  # it has been taken out of the configuration; leaving must still work
             return None
 
@@ -323,7 +332,7 @@ def rarer_cadences(digest: Digest, rules: DigestRules, cadence: str) -> list[dic
 
 
 def gone_digest(slug: str, base: str) -> dict[str, str]:
-    return {"title": slug, "url": f"{base}/", "schedule": "", "archive_url": ""}
+    return {"title": real_slug(slug), "url": f"{base}/", "schedule": "", "archive_url": ""}
 
 
 def _zones() -> list[str]:

@@ -360,6 +360,7 @@ digest = Table(
     Column("added_at", Utc, nullable=False),
     Column("issue_number", Integer, nullable=False, default=0),
     Column("instant_through", BigInteger),
+    Column("rests", Boolean, nullable=False, server_default=false()),  # nothing is mailed of it: its other half is
 )
 
 topic_set = Table(

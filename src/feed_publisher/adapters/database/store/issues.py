@@ -40,6 +40,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.domain.sponsor import Sponsor
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
@@ -65,21 +66,6 @@ class SqlIssueStore:
         with self._database.write() as connection:
             value = current_sequence(connection) if start is None else start
             insert_missing(connection, digest, [{"slug": slug, "start": value, "added_at": now, "issue_number": 0}])
-
-    def restart_digest(self, slug: str, start: int) -> int:
-        """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
-        with self._database.write() as connection:
-            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            values = {"start": start, "instant_through": start}
-            connection.execute(update(digest).where(digest.c.id == row.id).values(values))
-            had = exists().where(
-                delivery.c.subscription_id == subscription.c.id,
-                delivery.c.issue_id == issue.c.id,
-                issue.c.rehearsal.is_(False),
-            )
-            mine = and_(subscription.c.digest_id == row.id, ~had)
-            values = {"cursor": start, "rehearsed_cursor": start}
-            return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)
 
     def digest_start(self, slug: str) -> int:
         with self._database.read() as connection:
@@ -197,7 +183,9 @@ class SqlIssueStore:
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            numbered = state is IssueState.PREPARING and not rehearsal
+            if row.rests:
+                return None
+            numbered = state is IssueState.PREPARING and not rehearsal and not is_shadow(slug)
             values = {
                 "digest_id": row.id,
                 "slot": slot,
