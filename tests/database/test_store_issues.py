@@ -36,16 +36,6 @@ def test_a_digest_starts_at_the_counter_when_it_first_appears(world: World) -> N
     assert world.issues.current_sequence() == 3
 
 
-def test_restarting_a_digest_moves_only_who_had_no_issue(world: World) -> None:
-    opened = world.site_with_issue("anna")
-    world.join("bert")
-    assert world.cursors() == {"anna": opened.through, "bert": opened.through}
-    world.absorb(article("Two"), document="b.md")
-    assert world.issues.restart_digest("weekly", 0) == 1
-    assert world.issues.digest_start("weekly") == 0
-    assert world.cursors() == {"anna": opened.through, "bert": 0}
-
-
 def test_the_sequence_at_an_instant_and_the_candidates_between_two(world: World) -> None:
     world.absorb(
         article("Three", published=NOW - HOUR), article("Two", "News", "Culture", published=NOW - DAY), article("One")

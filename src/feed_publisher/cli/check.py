@@ -22,9 +22,10 @@ from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.sponsors import dates
 from feed_publisher.compose.html import check_template
-from feed_publisher.config.models import Source
+from feed_publisher.config.models import Digest, Source
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.errors import FeedPublisherError, InputError
-from feed_publisher.domain.issue import Images
+from feed_publisher.domain.issue import Images, SubscriptionState
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
@@ -49,6 +50,7 @@ def check(place: Place, out: Out) -> None:
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
+            *((f"digest {each.slug}", partial(_desk, each)) for each in app.settings.digests if _is_for_desk(each)),
             ("mail server", _relay),
             ("signatures", _signatures),
             ("address", _address),
@@ -187,6 +189,30 @@ def _feeds(app: App) -> str:
         slug, problem = next(iter(problems.items()))
         raise InputError(f"keeps its last good files: {problem}", f"feed {slug}")
     return f"{public} can be written"
+
+
+def _is_for_desk(digest: Digest) -> bool:
+    return digest.recipients == "operators"
+
+
+def _desk(digest: Digest, app: App) -> str:
+    """Who gets it while its readers wait; operators who do not are named."""
+    found = [
+        view
+        for operator in app.settings.mail.operators
+        for view in app.people.find(app.subscribe.key_of(parse_address(operator)))
+        if view.digest == digest.shadow.slug
+    ]
+    left = [view.address for view in found if view.state != SubscriptionState.ACTIVE]
+    never = [view.address for view in found if view.suppressed]
+    said = app.recipients.sentence(digest)
+    if left:
+        said += f"; {', '.join(left)} unsubscribed (take it out of operators and put it back, and it comes again)"
+    if never:
+        said += f"; never mailed: {', '.join(never)} (`suppress remove`)"
+    if len({*left, *never}) == len(found):
+        raise InputError(said, "digests.recipients")
+    return said
 
 
 def _relay(app: App) -> str:

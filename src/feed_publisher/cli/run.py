@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,13 @@ from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.publish import PublishReport
 from feed_publisher.services.words import many
+
+if TYPE_CHECKING:
+    from feed_publisher.ports.sending import Mailer
+
+
+LETTER_ROUNDS = 100
+"""In a tick; each asks at most a hundred readers of a round whether they still want a digest."""
 
 
 @click.command()
@@ -72,7 +80,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
         try:
             mailer = await stack.enter_async_context(app.relay())
             try:
-                await app.send_letters(mailer)
+                await _send_letters(app, mailer)
             except TemplateError as error:
                 trouble = error  # of a letter: issues leave all the same
             await app.send_due(mailer)
@@ -96,6 +104,13 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
         "notices": notices_json(notices),
     }
     return document, bool(picked.rejected or published.problems), trouble
+
+
+async def _send_letters(app: App, mailer: Mailer) -> None:
+    """All that wait, but for those who are asked whether they still want a digest: issues are not to wait for them."""
+    for _ in range(LETTER_ROUNDS):
+        if not await app.send_letters(mailer):
+            return
 
 
 def show_pickup(out: Out, report: PickupReport) -> None:

@@ -57,7 +57,8 @@ def readable(text: str, nonce: str, links: Links) -> str:
 class Sender:
     """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person.
 
-    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none.
+    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none. ``mark`` stands before each
+    subject.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Sender:
     list_help: str = ""
     list_archive: str = ""
     message_id_domain: str = "localhost"
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

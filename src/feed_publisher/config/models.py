@@ -42,6 +42,7 @@ from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.issue import Images
 from feed_publisher.domain.rhythm import QuietHours, Rhythm, dates_left_out
+from feed_publisher.domain.shadow import LONGEST, shadow_of
 
 
 def _is_loopback(address: str) -> bool:
@@ -371,6 +372,10 @@ class Digest(Section):
     language: Language | None = None
     """Language of its mails and of the page to subscribe, when not site.language; readers may choose another."""
 
+    recipients: Literal["subscribers", "operators"] = "subscribers"
+    """"operators": its issues go to [mail] operators only; its readers keep their places, and get the first one that is
+    due after this is "subscribers" again."""
+
     policy: Literal["auto", "approve"] = "auto"
     """"approve": a scheduled issue waits until somebody approves it, by the link in the mail to [mail] operators or
     with `issues approve`."""
@@ -437,6 +442,12 @@ class Digest(Section):
         if self.quiet and QuietHours.parse(self.quiet).holds(self.hour):
             raise ValueError(f"hour: {self.hour:%H:%M} lies in the quiet hours, {self.quiet}")
         return self
+
+    @property
+    def shadow(self) -> Digest:
+        """What is mailed in its place while it goes to the operators only."""
+        aside = {"slug": shadow_of(self.slug), "recipients": "subscribers", "archive": False, "welcome": False}
+        return self.model_copy(update=aside)
 
     def _check_decisions(self) -> None:
         """What belongs to a policy is refused with the other, where it would do nothing."""
@@ -530,6 +541,23 @@ class Settings(BaseSettings):
                 raise ValueError(f"sponsors: {sponsor.slug} names the digest {slug!r} in digests; there is: {there}")
         return self
 
+    @model_validator(mode="after")
+    def _operators_can_be_mailed(self) -> Settings:
+        for digest in self.digests:
+            if digest.recipients == "subscribers":
+                continue
+            if not self.mail.operators:
+                raise ValueError(
+                    f'digests: {digest.slug} has recipients = "operators", and [mail] operators is empty; name there '
+                    "who is to get it"
+                )
+            if len(digest.slug) > LONGEST:
+                raise ValueError(
+                    f'digests: recipients = "operators" needs a slug of at most {LONGEST} characters, and '
+                    f"{digest.slug!r} has {len(digest.slug)}"
+                )
+        return self
+
     @property
     def hub_url(self) -> str:
         """The address of our own WebSub hub, "" while it is off."""
@@ -561,6 +589,25 @@ class Settings(BaseSettings):
                 return source
         known = ", ".join(source.slug for source in self.sources) or "none"
         raise ConfigError(f"there is no source {slug!r}; publisher.toml has: {known}")
+
+    @property
+    def shadows(self) -> tuple[Digest, ...]:
+        """Of the digests that go to the operators only."""
+        return tuple(digest.shadow for digest in self.digests if digest.recipients == "operators")
+
+    @property
+    def all_digests(self) -> tuple[Digest, ...]:
+        """Those that people know, and shadows."""
+        return (*self.digests, *self.shadows)
+
+    def any_digest(self, slug: str) -> Digest:
+        """As ``digest``, shadows included: nobody may subscribe to those."""
+        return next((shadow for shadow in self.shadows if shadow.slug == slug), None) or self.digest(slug)
+
+    def mailed(self, slug: str) -> str:
+        """What is mailed of this digest now: itself, or its shadow. Raises ConfigError."""
+        digest = self.any_digest(slug)
+        return digest.shadow.slug if digest.recipients == "operators" else digest.slug
 
     def digest(self, slug: str) -> Digest:
         """The digest of this slug, or ConfigError naming the known ones."""

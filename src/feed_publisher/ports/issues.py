@@ -136,7 +136,6 @@ class IssueStore(Protocol):
     """Digests, their issues and how an issue gets its deliveries."""
 
     def declare_digest(self, slug: str, now: datetime, start: int | None = None) -> None: ...
-    def restart_digest(self, slug: str, start: int) -> int: ...
     def digest_start(self, slug: str) -> int: ...
     def next_issue(self, slug: str) -> tuple[int, int]:
         """The id of the next issue of all, and the number of this digest's next that is no rehearsal."""
@@ -166,9 +165,11 @@ class IssueStore(Protocol):
         through: int | None = None,
         sponsors: Sequence[Sponsor] = (),
     ) -> Issue | None:
-        """The new issue, through the current sequence or an earlier one; None when another process has the slot.
+        """The new issue, through the current sequence or an earlier one.
 
-        Of ``sponsors``, those that are due, it carries one in each place from now on.
+        None when another process has the slot, or when the digest rests: a program that was started before the
+        settings were changed must not mail by the old ones. Of ``sponsors``, those that are due, it carries one in
+        each place from now on.
         """
         ...
 

@@ -94,7 +94,7 @@ class WaitingIssue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonEvent:
-    """What a reader did with a subscription: asked, joined, changed, paused, resumed or left."""
+    """What became of a subscription: asked, joined, changed, paused, resumed, left, or asked if it is still wanted."""
 
     at: datetime
     what: str

@@ -269,8 +269,9 @@ def addressed(to: str, name: str, sender: Sender, links: Links, date: datetime) 
 
 
 def skeleton(sender: Sender, edition: Edition | StoredEdition, subject: str | None = None) -> Skeleton:
-    """What all readers of an edition share, encoded once; ``subject`` when not its own."""
-    return Skeleton(sender, subject or edition.subject, edition.html, edition.text, edition.language, edition.nonce)
+    """What all readers of an edition share, encoded once; ``subject`` when not its own, with the sender's mark."""
+    said = subject or f"{sender.mark}{edition.subject}"
+    return Skeleton(sender, said, edition.html, edition.text, edition.language, edition.nonce)
 
 
 def recover(ledger: Ledger, is_dead: Callable[[Process], bool], now: datetime) -> tuple[set[str], int]:

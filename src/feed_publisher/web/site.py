@@ -23,6 +23,7 @@ from feed_publisher.web.feeds import Asgi, BasePath, FeedFront
 from feed_publisher.web.follow import FollowPages
 from feed_publisher.web.hooks import Hooks
 from feed_publisher.web.hub import HubDoor
+from feed_publisher.web.keep import KeepPages
 from feed_publisher.web.limits import Limits
 from feed_publisher.web.mailbox import MailboxPages
 from feed_publisher.web.mydata import DataPages
@@ -53,7 +54,7 @@ def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = No
     web.include_router(router(app))
     web.include_router(push_router(app))
     local = [route for part in (MailboxPages, SourcePages, PreviewPages) for route in part(pages).routes()]
-    parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages, DecidePages)
+    parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages, DecidePages, KeepPages)
     public = [route for part in parts for route in part(pages).routes()]
     web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
     web.add_exception_handler(HTTPException, _http_error(pages))

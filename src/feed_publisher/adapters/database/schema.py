@@ -360,6 +360,7 @@ digest = Table(
     Column("added_at", Utc, nullable=False),
     Column("issue_number", Integer, nullable=False, default=0),
     Column("instant_through", BigInteger),
+    Column("rests", Boolean, nullable=False, server_default=false()),  # nothing is mailed of it: its other half is
 )
 
 topic_set = Table(
@@ -473,6 +474,41 @@ reader_import_row = Table(
     Column("subscription_id", Id, index=True),  # no foreign key: an undone import leaves no subscription
     Column("before", JSON(none_as_null=True)),  # of what it changed
     Column("after", String(64), nullable=False, default=""),  # hash of what it left, to see whether it is so still
+)
+
+asking = Table(
+    "asking",
+    metadata,
+    _id(),
+    Column("digest_id", Id, ForeignKey("digest.id"), nullable=False),
+    Column("part", JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("remind_after", Integer, nullable=False),  # days, as the two that follow
+    Column("pause_after", Integer, nullable=False),
+    Column("per_day", Integer),
+    Column("rehearsal", Boolean, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("reached", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("ready_at", Utc),  # since when all of them are in
+    Column("looked_at", Utc),  # when the program was last alive, to an hour
+    Column("hold_until", Utc),  # nobody is paused before
+    Column("stopped_at", Utc),
+    Column("ended_at", Utc),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("asking_id", Id, ForeignKey("asking.id"), primary_key=True),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), primary_key=True, index=True),
+    Column("state", String(12), nullable=False),
+    Column("due_at", Utc),
+    Column("handing", Boolean, nullable=False, server_default=false()),  # its mail may have left
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("asked_at", Utc),
+    Column("ended_at", Utc),
+    Index("ix_asked_asking_id_state_due_at", "asking_id", "state", "due_at"),
 )
 
 issue = Table(

@@ -15,6 +15,7 @@ from feed_publisher.adapters.database.schema import (
     subscription,
     subscription_event,
 )
+from feed_publisher.adapters.database.store.answers import departed
 from feed_publisher.adapters.database.store.people import views_of
 from feed_publisher.adapters.database.store.topic_history import events_of
 from feed_publisher.adapters.database.store.transitions import WAITING, move
@@ -93,6 +94,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     left = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
     blank = {**left, "consent_source": "", "request": subscription.c.request + 1}
     connection.execute(update(subscription).where(subscription.c.id.in_(numbers)).values(blank))
+    departed(connection, numbers, now)
     nobody = {"address": "", "address_key": f"erased {person}", "name": "", "language": None, "new_address": None}
     connection.execute(update(subscriber).where(subscriber.c.id == person).values(nobody))
     return True

@@ -16,7 +16,6 @@ from feed_publisher.adapters.database.schema import (
     digest,
     edition,
     edition_entry,
-    entry_topic,
     issue,
     subscription,
 )
@@ -33,7 +32,7 @@ from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
-from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.sponsors import put_sponsors
 from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
@@ -41,6 +40,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.domain.sponsor import Sponsor
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
@@ -66,21 +66,6 @@ class SqlIssueStore:
         with self._database.write() as connection:
             value = current_sequence(connection) if start is None else start
             insert_missing(connection, digest, [{"slug": slug, "start": value, "added_at": now, "issue_number": 0}])
-
-    def restart_digest(self, slug: str, start: int) -> int:
-        """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
-        with self._database.write() as connection:
-            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            values = {"start": start, "instant_through": start}
-            connection.execute(update(digest).where(digest.c.id == row.id).values(values))
-            had = exists().where(
-                delivery.c.subscription_id == subscription.c.id,
-                delivery.c.issue_id == issue.c.id,
-                issue.c.rehearsal.is_(False),
-            )
-            mine = and_(subscription.c.digest_id == row.id, ~had)
-            values = {"cursor": start, "rehearsed_cursor": start}
-            return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)
 
     def digest_start(self, slug: str) -> int:
         with self._database.read() as connection:
@@ -166,13 +151,8 @@ class SqlIssueStore:
             return current_sequence(connection)
 
     def sequence_at(self, instant: datetime) -> int:
-        """The last sequence that had been given at an instant."""
-        given = select(entry_topic.c.sequence).where(
-            entry_topic.c.sequence.is_not(None), entry_topic.c.mailable_at <= instant
-        )
-        query = given.order_by(entry_topic.c.sequence.desc()).limit(1)
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+            return sequence_at(connection, instant)
 
     def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]:
         with self._database.read() as connection:
@@ -203,7 +183,9 @@ class SqlIssueStore:
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            numbered = state is IssueState.PREPARING and not rehearsal
+            if row.rests:
+                return None
+            numbered = state is IssueState.PREPARING and not rehearsal and not is_shadow(slug)
             values = {
                 "digest_id": row.id,
                 "slot": slot,
