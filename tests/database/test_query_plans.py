@@ -81,6 +81,7 @@ def test_claiming_walks_its_index(full: World) -> None:
     assert "SCAN delivery" not in plan("delivery")
     with plans(full.database) as plan:
         full.ledger.settle("me", [], [mark(one) for one in claimed], NOW)
+        full.ledger.settle("me", [judged(claimed[0], ACCEPTED, NOW)], [], NOW)
         full.ledger.sendable(False, ["weekly"], NOW)
         full.ledger.processes()
         full.ledger.next_due(False)
@@ -91,6 +92,8 @@ def test_claiming_walks_its_index(full: World) -> None:
         full.issues.books(opened.id)
         full.issues.cancel(opened.id, NOW)
     assert "SCAN delivery" not in plan("delivery")
+    for statement in ("SET state = 'transmitting'", "SET state = 'sent'"):
+        assert "SEARCH delivery USING INTEGER PRIMARY KEY (rowid=?)" in plan(statement), "not all that is claimed"
 
 
 def test_candidates_use_the_sequence_index(full: World) -> None:
