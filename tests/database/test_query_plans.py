@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_world import ACCEPTED, HOUR, NOW, World, article, mark
+from database_world import ACCEPTED, HOUR, NOW, World, article, judged, mark
 from sqlalchemy import event
 
 from feed_publisher.adapters.database.engine import Database
