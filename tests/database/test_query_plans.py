@@ -93,7 +93,9 @@ def test_claiming_walks_its_index(full: World) -> None:
         full.issues.cancel(opened.id, NOW)
     assert "SCAN delivery" not in plan("delivery")
     for statement in ("SET state = 'transmitting'", "SET state = 'sent'"):
-        assert "SEARCH delivery USING INTEGER PRIMARY KEY (rowid=?)" in plan(statement), "not all that is claimed"
+        found = plan(statement).splitlines()[0]
+        assert found.startswith("SEARCH delivery"), found
+        assert "rowid=?" in found, "not all that is claimed"
 
 
 def test_candidates_use_the_sequence_index(full: World) -> None:
