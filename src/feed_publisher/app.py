@@ -410,6 +410,7 @@ class App:
         alive = self.recover()
         self._tell_unknown_digests(now)
         self.recipients.stand_down(now)
+        self.issues.end_cancelled(now)
         self._end_pauses(now)
         self.ask_mails().step(self.rehearsal, now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)

@@ -21,8 +21,8 @@ from feed_publisher.adapters.database.schema import (
     issue_event,
     topic,
 )
-from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.editions import main_edition
+from feed_publisher.adapters.database.store.ending import end_all
 from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, let_go, load_issues
 from feed_publisher.adapters.database.store.revisions import LEFT_OUT, put_edits
 from feed_publisher.adapters.database.store.sponsors import all_of, leave_sponsors_out
@@ -92,12 +92,10 @@ class SqlDecisionStore:
             _locked(connection, number, (IssueState.DRAFT,))
             values = {"state": IssueState.CANCELLED, "reason": reason, "finished_at": now}
             connection.execute(update(issue).where(issue.c.id == number).values(values))
-            waiting = and_(delivery.c.issue_id == number, delivery.c.state.in_(_WAITING))
-            put_cursors_back(connection, waiting)
-            ended = {"state": DeliveryState.EXCLUDED, "reason": reason, "changed_at": now}
-            connection.execute(update(delivery).where(waiting).values(ended))
             _note(connection, number, What.ROLLED, who, now)
-            return load_issues(connection, issue.c.id == number)[0]
+            found = load_issues(connection, issue.c.id == number)[0]
+        end_all(self._database, number, now)
+        return found
 
     # --- looking
 

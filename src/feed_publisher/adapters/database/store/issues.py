@@ -30,7 +30,8 @@ from feed_publisher.adapters.database.store.audience import (
 )
 from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
-from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
+from feed_publisher.adapters.database.store.cursors import expire_waiting, unfinished_issues
+from feed_publisher.adapters.database.store.ending import cancelled_issues, end_all
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
 from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.sponsors import put_sponsors
@@ -346,15 +347,16 @@ class SqlIssueStore:
         allowed = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
         with self._database.write() as connection:
             mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
-            changed = connection.execute(update(issue).where(mine).values(state=IssueState.CANCELLED, finished_at=now))
+            values = {"state": IssueState.CANCELLED, "reason": "", "finished_at": now}
+            changed = connection.execute(update(issue).where(mine).values(values))
             found = changed_issue(connection, number, changed.rowcount, allowed)
-            waiting = and_(
-                delivery.c.issue_id == number, delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
-            )
-            put_cursors_back(connection, waiting)
-            values = {"state": DeliveryState.EXCLUDED, "reason": "cancelled", "changed_at": now}
-            connection.execute(update(delivery).where(waiting).values(values))
-            return found
+        end_all(self._database, number, now)
+        return found
+
+    def end_cancelled(self, now: datetime) -> None:
+        """What a crash has left waiting of cancelled issues."""
+        for number in cancelled_issues(self._database):
+            end_all(self._database, number, now)
 
 
 def load_issues(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:

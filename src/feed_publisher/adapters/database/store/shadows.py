@@ -6,18 +6,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, select, update
+from sqlalchemy import Connection, Row, and_, func, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import delivery, digest, issue, subscriber, subscription
 from feed_publisher.adapters.database.store.common import insert_missing
-from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.ending import cancelled_issues, end_mails
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.issues import UNFINISHED_ISSUES
 from feed_publisher.adapters.database.store.people import activate, find_subscription, join_one, start_of
 from feed_publisher.adapters.database.store.sequence import current_sequence
-from feed_publisher.adapters.database.store.transitions import WAITING, move
-from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.domain.shadow import is_shadow, shadow_of
 from feed_publisher.ports.people import NewSubscription
@@ -29,8 +27,6 @@ LEFT = "an operator in the settings, until that was changed"
 TO_OPERATORS = "the newsletter goes to the operators only now"
 TO_READERS = "the newsletter goes to its readers now"
 """Why issues end that have not left."""
-
-_NOT_WAITING = tuple(state for state in DeliveryState if state not in WAITING)
 
 
 class SqlShadowStore:
@@ -84,22 +80,10 @@ class SqlShadowStore:
         return len(found)
 
     def ended_issues(self) -> list[int]:
-        ended = and_(issue.c.state == IssueState.CANCELLED, issue.c.reason.in_((TO_OPERATORS, TO_READERS)))
-        waits = and_(delivery.c.issue_id == issue.c.id, delivery.c.state.in_(WAITING))
-        with self._database.read() as connection:
-            return list(connection.execute(select(issue.c.id).where(ended, exists().where(waits))).scalars())
+        return cancelled_issues(self._database, TO_OPERATORS, TO_READERS)
 
     def end_mails(self, number: int, behind: int, limit: int, now: datetime) -> tuple[int | None, int]:
-        mine = and_(delivery.c.issue_id == number, delivery.c.subscription_id > behind)
-        last = select(delivery.c.subscription_id).where(mine).order_by(delivery.c.subscription_id)
-        with self._database.write() as connection:
-            to: int | None = connection.execute(last.offset(limit - 1).limit(1)).scalar()
-            page = mine if to is None else and_(mine, delivery.c.subscription_id <= to)
-            # By what the state is not: SQLite would walk all that waits in the issue for each step.
-            waiting = and_(page, delivery.c.state.not_in(_NOT_WAITING))
-            put_cursors_back(connection, waiting)
-            reason = connection.execute(select(issue.c.reason).where(issue.c.id == number)).scalar_one()
-            return to, move(connection, waiting, DeliveryState.EXCLUDED, reason, now)
+        return end_mails(self._database, number, behind, limit, now)
 
 
 def _locked(connection: Connection, slug: str) -> Row[Any]:
