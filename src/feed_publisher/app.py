@@ -533,7 +533,14 @@ class App:
 
         key_id, key = self.subscribe.current_key
         senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.digests}
-        return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
+        return Letterhead(
+            senders=senders,
+            base_url=self.base_url,
+            key_id=key_id,
+            key=key,
+            bounce_domain=self.settings.mail.bounce_domain,
+            by_mail=self.settings.bounces.takes_mail,
+        )
 
     @contextmanager
     def owning(self) -> Iterator[None]:
