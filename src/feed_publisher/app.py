@@ -24,6 +24,7 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.store.archive import SqlArchiveStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
+from feed_publisher.adapters.database.store.bounces import SqlBounceStore
 from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
@@ -53,6 +54,7 @@ from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
+from feed_publisher.returning import Returns
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -119,6 +121,7 @@ class App:
         self.moving = SqlMovingStore(self.database)
         self.desk = SqlDeskStore(self.database)
         self.sources = SqlSourceStore(self.database)
+        self.bounces = SqlBounceStore(self.database)
         self.intake = Intake(
             folder=folder,
             settings=self.settings,
@@ -130,6 +133,7 @@ class App:
             keys=lambda: self.people.secrets("token"),
             clock=clock,
         )
+        self.returns = Returns(folder, self.settings, self.bounces, self.people, self._tell, clock)
         self.owner = Owner(folder / "var" / "run")
         self._prepare()
 
@@ -160,6 +164,9 @@ class App:
     ) -> None:
         self.intake.close()
         self.database.close()
+
+    def _tell(self, about: str, sentence: str) -> bool:
+        return self.desk.tell(about[:200], sentence, self.clock())
 
     # --- the site
 
@@ -293,10 +300,8 @@ class App:
         from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
         from feed_publisher.services.hub_ping import HubPings
 
-        def tell(about: str, sentence: str) -> None:
-            self.desk.tell(about[:200], sentence, self.clock())
-
-        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+        store, hubs = SqlPingStore(self.database), self.settings.pinged_hubs
+        return HubPings(store, hubs, self.base_url, self._tell, self.clock)
 
     def own_hub(self) -> OwnHub:
         """The service that is a hub for our own feeds."""
@@ -639,9 +644,11 @@ class App:
         return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
 
     async def send_letters(self, mailer: Mailer) -> None:
-        """Mail what waits for single people: readers, and operators who are to decide."""
+        """Mail what waits for single people: readers, operators who are to decide, and who reads their answers."""
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())
+        if self.settings.bounces.takes_mail:
+            await self.returns.answering().send(mailer, self.clock())
 
     # --- people
 
