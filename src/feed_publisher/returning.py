@@ -92,9 +92,7 @@ class Returns:
         from feed_publisher.adapters.mailin.maildir import poll_maildir
 
         polled = poll_maildir(self.maildir, self._receiver())
-        for name in polled.large:
-            sentence = f"A mail that came back has more than 2 MB and was not read; it is in {self.maildir}/cur."
-            self._tell(f"large mail {name}"[:200], sentence)
+        self._tell_large(polled.large, f"{self.maildir}/cur")
         return polled.read
 
     def poll_imap(self) -> int:
@@ -103,7 +101,14 @@ class Returns:
             return 0
         from feed_publisher.adapters.mailin.imap import poll_imap
 
-        return poll_imap(self._box(), self._receiver())
+        polled = poll_imap(self._box(), self._receiver())
+        self._tell_large(polled.large, f"{self._settings.bounces.imap_folder} at {self._settings.bounces.imap_host}")
+        return polled.read
+
+    def _tell_large(self, names: list[str], where: str) -> None:
+        for name in names:
+            sentence = f"A mail that came back has more than 2 MB and was not read; it is in {where}."
+            self._tell(f"large mail {where} {name}", sentence)
 
     def _receiver(self) -> Callable[[bytes], bool]:
         service = self.service()

@@ -6,17 +6,17 @@ import imaplib
 import ipaddress
 import re
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
+from feed_publisher.adapters.mailin.polled import SIZE_CAP, Polled, Receive
 from feed_publisher.domain.errors import MailError
 
-SIZE_CAP = 2 * 1024 * 1024
 AT_A_TIME = 100
 SECONDS = 30.0
 _SIZE = re.compile(rb"RFC822\.SIZE (\d{1,12})")
-Receive = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,28 +35,33 @@ class ImapBox:
         return self.port == 993 or not _is_loopback(self.host)
 
 
-def poll_imap(box: ImapBox, receive: Receive, seconds: float = SECONDS) -> int:
-    """Hand over what is unseen; how many were dealt with. Raises MailError, and what ``receive`` raises."""
-    try:
-        with _opened(box, seconds) as mailbox:
-            _said(mailbox.login(box.user, box.password))
-            _said(mailbox.select(f'"{box.folder}"'))
-            return sum(_hand_over(mailbox, uid, receive) for uid in _unseen(mailbox)[:AT_A_TIME])
-    except (imaplib.IMAP4.error, OSError, ValueError) as error:
-        raise MailError(f"bounces.imap_host: {box.host}:{box.port}: {_plain(error, box)}") from error
+def poll_imap(box: ImapBox, receive: Receive, seconds: float = SECONDS) -> Polled:
+    """Hand over what is unseen. Raises MailError, and what ``receive`` raises."""
+    polled = Polled()
+    with _logged_in(box, seconds) as mailbox:
+        _said(mailbox.select(f'"{box.folder}"'))
+        for uid in _unseen(mailbox)[:AT_A_TIME]:
+            _hand_over(mailbox, uid.decode(), receive, polled)
+    return polled
 
 
 def probe_imap(box: ImapBox, seconds: float = SECONDS) -> int:
     """How many are unseen. Raises MailError."""
-    counted: list[bytes] = []
+    found: list[bytes] = []
+    with _logged_in(box, seconds) as mailbox:
+        _said(mailbox.select(f'"{box.folder}"', readonly=True))
+        found = _unseen(mailbox)
+    return len(found)
+
+
+@contextmanager
+def _logged_in(box: ImapBox, seconds: float) -> Iterator[imaplib.IMAP4]:
     try:
         with _opened(box, seconds) as mailbox:
             _said(mailbox.login(box.user, box.password))
-            _said(mailbox.select(f'"{box.folder}"', readonly=True))
-            counted = _unseen(mailbox)
+            yield mailbox
     except (imaplib.IMAP4.error, OSError, ValueError) as error:
         raise MailError(f"bounces.imap_host: {box.host}:{box.port}: {_plain(error, box)}") from error
-    return len(counted)
 
 
 def _opened(box: ImapBox, seconds: float) -> imaplib.IMAP4:
@@ -72,26 +77,31 @@ def _unseen(mailbox: imaplib.IMAP4) -> list[bytes]:
     return [word for word in words if word.isdigit()]
 
 
-def _hand_over(mailbox: imaplib.IMAP4, uid: bytes, receive: Receive) -> bool:
-    """Whether it was dealt with; one that is too large is left as it is, seen."""
-    number = uid.decode()
-    sized = _SIZE.search(_flat(_said(mailbox.uid("FETCH", number, "(RFC822.SIZE)"))))
-    raw = b""
-    if sized and int(sized[1]) <= SIZE_CAP:
-        parts = _said(mailbox.uid("FETCH", number, "(BODY.PEEK[])"))
-        raw = next((part[1] for part in parts if isinstance(part, tuple)), b"")
-    if raw and not receive(raw):
-        return False
-    _said(mailbox.uid("STORE", number, "+FLAGS.SILENT", r"(\Seen)"))
-    return bool(raw)
+def _hand_over(mailbox: imaplib.IMAP4, uid: str, receive: Receive, polled: Polled) -> None:
+    sized = _SIZE.search(_flat(_said(mailbox.uid("FETCH", uid, "(RFC822.SIZE)"))))
+    if sized is None:
+        return  # somebody else has removed it
+    if int(sized[1]) > SIZE_CAP:
+        polled.large.append(uid)
+    elif not receive(_content(mailbox, uid)):
+        polled.later += 1
+        return
+    else:
+        polled.read += 1
+    _said(mailbox.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen)"))
 
 
-def _flat(parts: list[object]) -> bytes:
+def _content(mailbox: imaplib.IMAP4, uid: str) -> bytes:
+    parts = _said(mailbox.uid("FETCH", uid, "(BODY.PEEK[])"))
+    return next((bytes(part[1]) for part in parts if isinstance(part, tuple)), b"")
+
+
+def _flat(parts: list[Any]) -> bytes:
     return b" ".join(part if isinstance(part, bytes) else part[0] for part in parts if isinstance(part, bytes | tuple))
 
 
-def _said(answer: tuple[str, list[object]]) -> list[object]:
-    kind, parts = answer
+def _said(answer: tuple[str, Any]) -> list[Any]:
+    kind, parts = answer[0], list(answer[1])
     if kind != "OK":
         raise imaplib.IMAP4.error(_flat(parts).decode("utf-8", "replace") or kind)
     return parts

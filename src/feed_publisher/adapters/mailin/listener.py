@@ -16,17 +16,17 @@ from weakref import WeakSet
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from feed_publisher.adapters.mailin.polled import SIZE_CAP
 from feed_publisher.domain.errors import FeedPublisherError, MailError
 
 log = logging.getLogger("feed_publisher")
 
-SIZE_CAP = 2 * 1024 * 1024
 CONNECTIONS = 50
 SECONDS = 120.0
 """A connection's whole life: a byte now and then does not extend it."""
 
 IDLE = 30.0
-Receive = Callable[[bytes, str, str], bool]
+Deliver = Callable[[bytes, str, str], bool]
 """A mail, its recipient and envelope sender; False: it must come again later."""
 
 
@@ -39,7 +39,7 @@ class Listener:
         port: int,
         protocol: str,
         accepts: Callable[[str], bool],
-        receive: Receive,
+        receive: Deliver,
         seconds: float = SECONDS,
         connections: int = CONNECTIONS,
     ) -> None:
@@ -112,7 +112,7 @@ class _Lmtp(LMTP):
 class _Handler:
     """aiosmtpd's hooks."""
 
-    def __init__(self, accepts: Callable[[str], bool], receive: Receive) -> None:
+    def __init__(self, accepts: Callable[[str], bool], receive: Deliver) -> None:
         self._accepts = accepts
         self._receive = receive
 

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from feed_publisher.adapters.mailin.polled import SIZE_CAP, Polled, Receive
 from feed_publisher.domain.errors import FileError, InputError
 
-SIZE_CAP = 2 * 1024 * 1024
 AT_A_TIME = 200
-Receive = Callable[[bytes], bool]
-"""A mail, whole; False: it must come again later."""
-
-
-@dataclass(slots=True)
-class Polled:
-    """``large``: names of what was left unread."""
-
-    read: int = 0
-    later: int = 0
-    large: list[str] = field(default_factory=list)
 
 
 def poll_maildir(folder: Path, receive: Receive, most: int = AT_A_TIME) -> Polled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import answer
@@ -32,10 +32,10 @@ class Answers:
 
     def claim_answers(self, digests: Sequence[str], an_hour: int, now: datetime) -> list[Answer]:
         """Claimed for ten minutes: after a crash the operator rather has one twice than not at all."""
+        due = and_(answer.c.due_at <= now, answer.c.digest.in_(digests))
+        if not self._is_there(due):
+            return []
         with self._database.write() as connection:
-            due = and_(answer.c.due_at <= now, answer.c.digest.in_(digests))
-            if connection.execute(select(answer.c.id).where(due).limit(1)).first() is None:
-                return []
             left = select(func.count()).where(answer.c.left_at > now - HOUR)
             free = max(0, an_hour - connection.execute(left).scalar_one())
             query = select(answer).where(due).order_by(answer.c.id).limit(min(free, 10))
@@ -59,9 +59,12 @@ class Answers:
 
     def forget_answers(self, before: datetime) -> None:
         """Until then their fingerprint keeps them from being passed on again; some never could be."""
+        old = answer.c.at < before
+        if self._is_there(old):
+            with self._database.write() as connection:
+                connection.execute(delete(answer).where(old))
+
+    def _is_there(self, which: ColumnElement[bool]) -> bool:
+        """Asked first, because it is asked every second: a write would hold others up."""
         with self._database.read() as connection:
-            old = answer.c.at < before
-            if connection.execute(select(answer.c.id).where(old).limit(1)).first() is None:
-                return
-        with self._database.write() as connection:
-            connection.execute(delete(answer).where(old))
+            return connection.execute(select(answer.c.id).where(which).limit(1)).first() is not None
