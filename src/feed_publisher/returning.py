@@ -18,7 +18,7 @@ from feed_publisher.adapters.database.store.bounces import SqlBounceStore
 from feed_publisher.adapters.database.store.people import SqlPeopleStore
 from feed_publisher.config.models import Settings
 from feed_publisher.domain.bounce import Patience
-from feed_publisher.domain.errors import ConfigError, InputError
+from feed_publisher.domain.errors import ConfigError, FeedPublisherError, InputError
 
 if TYPE_CHECKING:
     from feed_publisher.adapters.mailin.imap import ImapBox
@@ -112,7 +112,17 @@ class Returns:
 
     def _receiver(self) -> Callable[[bytes], bool]:
         service = self.service()
-        return lambda raw: not service.receive(raw, (), None, self._clock()).later
+
+        def receive(raw: bytes) -> bool:
+            try:
+                return not service.receive(raw, (), None, self._clock()).later
+            except FeedPublisherError:
+                raise
+            except Exception:
+                log.exception("a mail that came back could not be dealt with; it stays where it is")
+                return False
+
+        return receive
 
     @property
     def maildir(self) -> Path:

@@ -16,7 +16,6 @@ from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
-from email.utils import getaddresses
 from enum import StrEnum
 
 from flufl.bounce import all_failures
@@ -30,6 +29,7 @@ _LIBRARY_LOOKS_AT = 48 * 1024
 _LONGEST_LINE = 998
 _PARTS = 100
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9._%+-])[bu]-[a-z2-7]{32}@[A-Za-z0-9.-]{1,253}", re.IGNORECASE)
+_MAIL_ADDRESS = re.compile(r"[^\s<>()\[\],:;\"@]{1,64}@[A-Za-z0-9.-]{1,253}")
 _DELIVERED_TO = ("Delivered-To", "X-Original-To", "X-Envelope-To", "Envelope-To", "X-Forwarded-To", "To", "Cc")
 _PROGRAM = re.compile(r"^(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?|mdaemon)\b", re.IGNORECASE)
 _AWAY = re.compile(
@@ -75,7 +75,7 @@ def read_returned(raw: bytes, mail_from: str | None = None) -> Returned:
     start = raw[:LOOKED_AT]
     head = BytesHeaderParser().parsebytes(start)
     sender = _address(head)
-    by_program = _is_null(head, mail_from) or bool(_PROGRAM.match(sender)) or not sender
+    by_program = _is_programs(head, mail_from) or bool(_PROGRAM.match(sender)) or not sender
     report = _report(start, head, by_program)
     return Returned(
         nature=Nature.REPORT if report else _nature(head, by_program),
@@ -112,9 +112,10 @@ def _submitted(head: Message) -> str:
     return _text(head, "Auto-Submitted").partition(";")[0].strip().lower()
 
 
-def _is_null(head: Message, mail_from: str | None) -> bool:
-    said = _text(head, "Return-Path") if mail_from is None else mail_from or "<>"
-    return said == "<>"
+def _is_programs(head: Message, mail_from: str | None) -> bool:
+    """Whether the envelope says so: reports have no sender, or a daemon's."""
+    said = _text(head, "Return-Path") if mail_from is None else f"<{mail_from}>"
+    return said == "<>" or bool(_PROGRAM.match(said.strip("<>")))
 
 
 def _report(start: bytes, head: Message, by_program: bool) -> Report | None:
@@ -125,8 +126,8 @@ def _report(start: bytes, head: Message, by_program: bool) -> Report | None:
     by_standard = _delivery_status(parts) or _complaint(parts)
     if by_standard is not None:
         return by_standard
-    if not by_program and ("In-Reply-To" in head or "References" in head):
-        return None  # an answer, which may quote anything
+    if not by_program and (len(parts) > 1 or "In-Reply-To" in head or "References" in head):
+        return None  # by a person, who may quote or attach anything
     return _by_habit(start, parts)
 
 
@@ -222,19 +223,17 @@ def _words(parts: list[Message]) -> str:
 
 def _delivered_to(head: Message) -> tuple[str, ...]:
     values = [str(value) for name in _DELIVERED_TO for value in head.get_all(name, [])[:10]]
-    return tuple(dict.fromkeys(address for _, address in _addresses(values) if "@" in address))
+    return tuple(dict.fromkeys(address for value in values for address in _addresses(value)))
 
 
 def _address(head: Message) -> str:
-    found = _addresses([str(head.get("From", ""))])
-    return next((address for _, address in found if "@" in address), "")
+    """The sender's; the last one, because names may look like addresses."""
+    return next(reversed(_addresses(str(head.get("From", "")))), "")
 
 
-def _addresses(values: list[str]) -> list[tuple[str, str]]:
-    try:
-        return getaddresses([value[:2000] for value in values])
-    except (ValueError, IndexError, TypeError):
-        return []
+def _addresses(value: str) -> list[str]:
+    """Read without the grammar of RFC 5322: the library's reader recurses as deep as a stranger likes."""
+    return _MAIL_ADDRESS.findall(value[:2000])
 
 
 def _decoded(head: Message, name: str) -> str:

@@ -69,7 +69,8 @@ class SqlBounceStore(Answers):
             return _named(connection.execute(select(delivery.c.id, delivery.c.attempt).where(mine)).first())
 
     def digest_of(self, delivery_number: int) -> str | None:
-        query = select(digest.c.slug).join(issue).join(delivery).where(delivery.c.id == delivery_number)
+        joined = delivery.join(issue, issue.c.id == delivery.c.issue_id).join(digest, digest.c.id == issue.c.digest_id)
+        query = select(digest.c.slug).select_from(joined).where(delivery.c.id == delivery_number)
         with self._database.read() as connection:
             slug: str | None = connection.execute(query).scalar()
             return slug
