@@ -114,7 +114,7 @@ def _submitted(head: Message) -> str:
 
 def _is_programs(head: Message, mail_from: str | None) -> bool:
     """Whether the envelope says so: reports have no sender, or a daemon's."""
-    said = _text(head, "Return-Path") if mail_from is None else f"<{mail_from}>"
+    said = _text(head, "Return-Path") if mail_from is None else f"<{mail_from.strip('<>')}>"
     return said == "<>" or bool(_PROGRAM.match(said.strip("<>")))
 
 

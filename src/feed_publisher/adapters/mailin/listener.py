@@ -128,8 +128,9 @@ class _Handler:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         raw, to = envelope.original_content or b"", envelope.rcpt_tos[0]
+        sender = (envelope.mail_from or "").strip("<>")  # aiosmtpd says "<>" for none
         try:
-            taken = await asyncio.to_thread(self._receive, raw, to, envelope.mail_from or "")
+            taken = await asyncio.to_thread(self._receive, raw, to, sender)
         except FeedPublisherError as error:
             log.error("mail that came back could not be dealt with: %s", error)
             return "451 4.3.0 cannot be dealt with now, try again later"
