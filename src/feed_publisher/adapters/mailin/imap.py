@@ -57,9 +57,12 @@ def probe_imap(box: ImapBox, seconds: float = SECONDS) -> int:
 @contextmanager
 def _logged_in(box: ImapBox, seconds: float) -> Iterator[imaplib.IMAP4]:
     try:
-        with _opened(box, seconds) as mailbox:
+        mailbox = _opened(box, seconds)
+        try:
             _said(mailbox.login(box.user, box.password))
             yield mailbox
+        finally:
+            _leave(mailbox)
     except (imaplib.IMAP4.error, OSError, ValueError) as error:
         raise MailError(f"bounces.imap_host: {box.host}:{box.port}: {_plain(error, box)}") from error
 
@@ -69,6 +72,14 @@ def _opened(box: ImapBox, seconds: float) -> imaplib.IMAP4:
         return imaplib.IMAP4(box.host, box.port, timeout=seconds)
     context = ssl.create_default_context()
     return imaplib.IMAP4_SSL(box.host, box.port, ssl_context=context, timeout=seconds)
+
+
+def _leave(mailbox: imaplib.IMAP4) -> None:
+    """The library itself closes nothing when the connection breaks."""
+    with suppress(imaplib.IMAP4.error, OSError):
+        mailbox.logout()
+    with suppress(OSError):
+        mailbox.shutdown()
 
 
 def _unseen(mailbox: imaplib.IMAP4) -> list[bytes]:
