@@ -91,9 +91,10 @@ class MailHooks:
             signature = document.get("signature") if isinstance(document, dict) else None
             return isinstance(signature, dict) and is_mailgun(signature, secret, now)
         key = self._returns.secret(bounces.sendgrid_key_file, "bounces.sendgrid_key_file")
-        said = (headers.get(f"x-twilio-email-event-webhook-{what}", "") for what in ("signature", "timestamp"))
+        prefix = "x-twilio-email-event-webhook-"
+        said, seconds = headers.get(f"{prefix}signature", ""), headers.get(f"{prefix}timestamp", "")
         try:
-            return is_sendgrid(*said, posted.body, key, now)
+            return is_sendgrid(said, seconds, posted.body, key, now)
         except ValueError as error:
             raise ConfigError("is not the public key that SendGrid shows", "bounces.sendgrid_key_file") from error
 

@@ -154,6 +154,9 @@ class Returns:
     def check(self) -> str:
         """Which ways in there are, each tried as far as it can be. Raises InputError, MailError."""
         bounces, domain = self._settings.bounces, self._settings.mail.bounce_domain
+        for name in ("hook_secret_file", "postmark_password_file", "sendgrid_key_file", "mailgun_key_file"):
+            if getattr(bounces, name):
+                self.secret(getattr(bounces, name), f"bounces.{name}")
         ways = [*self._mail_ways(), *(f"/hooks/mail/{name}" for name in bounces.hooks)]
         if domain and not ways:
             raise InputError(f"mail comes back to {domain}, where nothing reads it; {WAYS}", "mail.bounce_domain")

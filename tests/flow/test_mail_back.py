@@ -307,8 +307,7 @@ def test_an_answer_is_passed_on_once_and_never_back(site: Site) -> None:
     assert body is not None
     assert "ann@example.org answered" in body.get_content()
     assert "Grüße aus Kesby, 10 €" in body.get_content()
-    attached = [part for part in mail.iter_attachments()]
-    assert len(attached) == 1
+    assert len(list(mail.iter_attachments())) == 1
     assert len(passed_on(site)) == 1
     arrive(site, to, mail.as_bytes(policy=policy.SMTP), "3", "letter@harbour.example")
     assert len(passed_on(site)) == 1, "what we have sent ourselves is not passed on"

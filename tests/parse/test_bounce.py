@@ -67,7 +67,7 @@ def test_a_report_inside_an_attached_mail_is_not_the_mails_own() -> None:
 
 
 def test_an_answer_may_quote_a_bounce() -> None:
-    quoted = b"In-Reply-To: <1.2@harbour.example>\r\n\r\nI wonder about this:\r\n\r\n550 5.1.1 <b@example.org>... User unknown\r\n"
+    quoted = b"In-Reply-To: <1.2@x.example>\r\n\r\nI wonder:\r\n\r\n550 5.1.1 <b@example.org>... User unknown\r\n"
     daemon = b"The following addresses had permanent fatal errors\r\n<b@example.org>\r\n"
     assert read_returned(PERSON + quoted + daemon, "ann@example.org").nature is Nature.HUMAN
 

@@ -59,7 +59,7 @@ def _events(name: str, document: Any) -> list[Mapping[str, Any]]:
 def _generic(event: Mapping[str, Any]) -> Told | None:
     report = _report(_text(event, "type"), _text(event, "status"), _text(event, "reason"))
     names = {name: _text(event, name) for name in ("address", "mail_from", "message_id")}
-    return report and Told(report=report, **names)
+    return Told(report=report, **names) if report else None
 
 
 def _report(what: str, status: str, said: str) -> Report | None:
@@ -101,7 +101,9 @@ def _sendgrid(event: Mapping[str, Any]) -> Told | None:
     report = _report(what.get(_text(event, "event"), ""), _text(event, "status"), _text(event, "reason"))
     if report is not None and event.get("type") == "blocked" and report.kind is BounceKind.HARD:
         report = replace(report, kind=BounceKind.UNCLEAR)  # its own word for: the address may well exist
-    return report and Told(report=report, address=_text(event, "email"), message_id=_text(event, "smtp-id"))
+    if report is None:
+        return None
+    return Told(report=report, address=_text(event, "email"), message_id=_text(event, "smtp-id"))
 
 
 def _mailgun(event: Mapping[str, Any]) -> Told | None:
@@ -114,7 +116,9 @@ def _mailgun(event: Mapping[str, Any]) -> Told | None:
     report = _report({"complained": "complaint"}.get(what, what), _text(delivery, "enhanced-code"), said)
     message_id = _text(_part(_part(event, "message"), "headers"), "message-id")
     mail_from = _text(_part(event, "envelope"), "sender")
-    return report and Told(report=report, address=_text(event, "recipient"), mail_from=mail_from, message_id=message_id)
+    if report is None:
+        return None
+    return Told(report=report, address=_text(event, "recipient"), mail_from=mail_from, message_id=message_id)
 
 
 _OF_SES = {
@@ -145,7 +149,9 @@ def _ses(event: Mapping[str, Any]) -> Told | None:
     if report is not None and what == "bounce" and about.get("bounceType") == "Transient":
         kind = report.kind if report.kind is BounceKind.POLICY else BounceKind.SOFT
         report = replace(report, kind=kind)
-    return report and Told(report=report, address=_text(recipient, "emailAddress"), mail_from=_text(event, "source"))
+    if report is None:
+        return None
+    return Told(report=report, address=_text(recipient, "emailAddress"), mail_from=_text(event, "source"))
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Told | None]] = {

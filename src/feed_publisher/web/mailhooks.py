@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from feed_publisher.app import App
-from feed_publisher.domain.errors import FeedPublisherError, InputError
+from feed_publisher.domain.errors import ConfigError, FeedPublisherError, InputError
 from feed_publisher.hooking import MailHooks, NotGenuine, Posted
 from feed_publisher.web.bodies import read_body
 
@@ -42,13 +42,19 @@ class MailHookDoor:
         except NotGenuine as error:
             log.warning("/hooks/mail/%s: %s", name, error)
             return _said(403, "The signature is not genuine.")
+        except ConfigError as error:
+            return _cannot(name, error)
         except InputError as error:
             log.warning("/hooks/mail/%s: %s", name, error)
             return _said(400, "That is not what this service posts.")
         except FeedPublisherError as error:
-            log.error("/hooks/mail/%s: %s", name, error)
-            return _said(503, "It cannot be dealt with now.")
+            return _cannot(name, error)
         return _said(200, "noted") if taken else _said(503, "It comes too early.")
+
+
+def _cannot(name: str, error: FeedPublisherError) -> Response:
+    log.error("/hooks/mail/%s: %s", name, error)
+    return _said(503, "It cannot be dealt with now.")
 
 
 def _said(status: int, sentence: str) -> Response:
