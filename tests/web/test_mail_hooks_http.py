@@ -6,7 +6,7 @@ import base64
 import hmac
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 
 import pytest
@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from flow.conftest import site as site
-from flow.flow_site import Site
+from flow.flow_site import MONDAY, Site
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from feed_publisher.hooking import MailHooks
+from feed_publisher.web.mailhooks import MailHookDoor
 from feed_publisher.web.site import build
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:bounces"
@@ -52,9 +53,27 @@ def hooked(site: Site) -> Site:
 
 
 @pytest.fixture
-def client(hooked: Site) -> Iterator[TestClient]:
-    with hooked.open() as app, TestClient(build(app)) as client:
+def fetched() -> list[str]:
+    """What was asked of Amazon, which is out of reach here."""
+    return []
+
+
+@pytest.fixture
+def client(hooked: Site, fetched: list[str]) -> Iterator[TestClient]:
+    async def amazon(url: str) -> bytes:
+        fetched.append(url)
+        return certificate(MONDAY)
+
+    with hooked.open() as app, TestClient(Starlette(routes=MailHookDoor(app, amazon).routes())) as client:
         yield client
+
+
+def test_the_whole_site_has_the_door(hooked: Site) -> None:
+    body = generic(type="bounce", status="5.1.1", address="ann@example.org")
+    with hooked.open() as app, TestClient(build(app)) as client:
+        assert client.post("/hooks/mail/generic", content=body).status_code == 403
+        assert client.post("/hooks/mail/generic", content=body, headers=signed(body, hooked.now)).status_code == 200
+    assert state(hooked) == ("bounced", "active")
 
 
 def signed(body: bytes, now: datetime, secret: str = "s3cret") -> dict[str, str]:
@@ -210,23 +229,10 @@ def sns(message: object, version: str = "2", **more: str) -> dict[str, str]:
         "SignatureVersion": version,
         "SigningCertURL": CERTIFICATE,
     } | more
-    names = "Message MessageId Subject SubscribeURL Timestamp Token TopicArn Type".split()
+    names = ("Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
     text = "".join(f"{name}\n{post[name]}\n" for name in names if name in post)
     signature = AMAZON.sign(text.encode(), padding.PKCS1v15(), SHA256() if version == "2" else SHA1())
     return post | {"Signature": base64.b64encode(signature).decode()}
-
-
-@pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What would be fetched from Amazon, which is out of reach here."""
-    asked: list[str] = []
-
-    async def fetch(_hooks: MailHooks, url: str) -> bytes:
-        asked.append(url)
-        return certificate(datetime(2026, 11, 2, 5, tzinfo=UTC))
-
-    monkeypatch.setattr(MailHooks, "_fetch", fetch)
-    return asked
 
 
 def bounce(site: Site, kind: str = "Permanent", status: str = "5.1.1") -> dict[str, object]:

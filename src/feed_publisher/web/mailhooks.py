@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from feed_publisher.app import App
 from feed_publisher.domain.errors import ConfigError, FeedPublisherError, InputError
-from feed_publisher.hooking import MailHooks, NotGenuine, Posted
+from feed_publisher.hooking import Fetch, MailHooks, NotGenuine, Posted, fetching
 from feed_publisher.web.bodies import read_body
 
 log = logging.getLogger("feed_publisher.web")
@@ -22,16 +22,17 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 class MailHookDoor:
     """Answers 404 for services that are not set up."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, fetch: Fetch | None = None) -> None:
         self._names = app.settings.bounces.hooks
-        self._hooks = MailHooks(app.returns, app.settings, app.subscribe.key_of, app.clock) if self._names else None
+        fetch = fetch or fetching(app.settings)
+        self._hooks = MailHooks(app.returns, app.settings, app.subscribe.key_of, app.clock, fetch)
 
     def routes(self) -> list[Route]:
         return [Route("/hooks/mail/{name}", self.take, methods=["POST"])]
 
     async def take(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if self._hooks is None or name not in self._names:
+        if name not in self._names:
             return _said(404, "There is nothing at this address.")
         body = await read_body(request, MAX_BYTES)
         if body is None:
