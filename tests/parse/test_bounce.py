@@ -118,8 +118,8 @@ def test_a_complaint_and_the_address_in_it() -> None:
     assert kind_of(FEEDBACK % (b"", b"not-spam", b"a" * 32)) is None
 
 
-def nested(depth: int) -> bytes:
-    inner = b"Content-Type: text/plain\r\n\r\nend\r\n"
+def nested(depth: int, lines: int = 1) -> bytes:
+    inner = b"Content-Type: text/plain\r\n\r\n" + b"-\r\n" * lines
     for level in range(depth):
         mark = str(level).encode()
         inner = b'Content-Type: multipart/mixed; boundary="%s"\r\n\r\n--%s\r\n%s\r\n--%s--\r\n' % (
@@ -139,6 +139,7 @@ def boxes(depth: int) -> bytes:
     "raw",
     [
         nested(90),
+        nested(240, 60_000),
         nested(3000),
         boxes(90),
         boxes(20_000),
@@ -158,13 +159,13 @@ def boxes(depth: int) -> bytes:
         b"\r" * 100_000,
         PERSON + b"\r\n" + b"b-" * 130_000,
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_hostile_mail_costs_little(raw: bytes) -> None:
     before = time.process_time()
     read_returned(raw)
     read_returned(raw.replace(b"From: Ann <ann@example.org>", b"From: MAILER-DAEMON@x.example"), "")
-    assert time.process_time() - before < 6
+    assert time.process_time() - before < 2
 
 
 @settings(deadline=None)
