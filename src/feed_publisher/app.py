@@ -26,6 +26,7 @@ from feed_publisher.adapters.database.store.archive import SqlArchiveStore
 from feed_publisher.adapters.database.store.asked import SqlAskedStore
 from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
+from feed_publisher.adapters.database.store.bounces import SqlBounceStore
 from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
@@ -58,6 +59,7 @@ from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
 from feed_publisher.recipients import Recipients
+from feed_publisher.returning import Returns
 from feed_publisher.services.topic_changes import TopicChanges
 
 if TYPE_CHECKING:
@@ -137,6 +139,7 @@ class App:
         self.moving = SqlMovingStore(self.database)
         self.desk = SqlDeskStore(self.database)
         self.sources = SqlSourceStore(self.database)
+        self.bounces = SqlBounceStore(self.database)
         self.intake = Intake(
             folder=folder,
             settings=self.settings,
@@ -151,6 +154,7 @@ class App:
         self.recipients = Recipients(
             self.settings, self.database, self.people, self.desk, lambda address: self.subscribe.key_of(address)
         )
+        self.returns = Returns(folder, self.settings, self.bounces, self.people, self._tell, clock)
         self.owner = Owner(folder / "var" / "run")
         self._prepare(only_looking)
 
@@ -190,6 +194,9 @@ class App:
     ) -> None:
         self.intake.close()
         self.database.close()
+
+    def _tell(self, about: str, sentence: str) -> bool:
+        return self.desk.tell(about[:200], sentence, self.clock())
 
     # --- the site
 
@@ -323,10 +330,8 @@ class App:
         from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
         from feed_publisher.services.hub_ping import HubPings
 
-        def tell(about: str, sentence: str) -> None:
-            self.desk.tell(about[:200], sentence, self.clock())
-
-        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+        store, hubs = SqlPingStore(self.database), self.settings.pinged_hubs
+        return HubPings(store, hubs, self.base_url, self._tell, self.clock)
 
     def own_hub(self) -> OwnHub:
         """The service that is a hub for our own feeds."""
@@ -577,7 +582,14 @@ class App:
 
         key_id, key = self.subscribe.current_key
         senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.all_digests}
-        return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
+        return Letterhead(
+            senders=senders,
+            base_url=self.base_url,
+            key_id=key_id,
+            key=key,
+            bounce_domain=self.settings.mail.bounce_domain,
+            by_mail=self.settings.bounces.takes_mail,
+        )
 
     @contextmanager
     def owning(self) -> Iterator[None]:
@@ -691,12 +703,14 @@ class App:
         return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.all_digests}
 
     async def send_letters(self, mailer: Mailer) -> int:
-        """Mail what waits for single people: readers, and operators who are to decide.
+        """Mail what waits for single people: readers, operators who are to decide, and who reads answers.
 
         Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left.
         """
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())
+        if self.settings.bounces.takes_mail:
+            await self.returns.answering().send(mailer, self.clock())
         return await self.ask_mails().send(mailer, self.rehearsal, self.clock())
 
     def ask_mails(self) -> AskMails:

@@ -53,6 +53,7 @@ def check(place: Place, out: Out) -> None:
             *((f"digest {each.slug}", partial(_desk, each)) for each in app.settings.digests if _is_for_desk(each)),
             ("mail server", _relay),
             ("signatures", _signatures),
+            ("bounces", _bounces),
             ("address", _address),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
@@ -236,6 +237,10 @@ def _signatures(app: App) -> str:
     if alone:
         raise InputError(f"no key of [[dkim]] is for mail from {alone[0]}", "digests.from_address")
     return f"by {', '.join(signer.name for signer in signers)}; `dkim show` tells what the DNS must hold"
+
+
+def _bounces(app: App) -> str:
+    return app.returns.check()
 
 
 def _address(app: App) -> str:
