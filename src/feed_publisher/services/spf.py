@@ -34,27 +34,41 @@ async def spf_records(resolver: Resolver, domain: str) -> list[str]:
     return [text for text in await resolver.txt(domain) if is_spf(text)]
 
 
-async def read_spf(resolver: Resolver, domain: str, within: tuple[str, ...] = ()) -> SpfTree:
+async def read_spf(resolver: Resolver, domain: str) -> SpfTree:
     """The record with what it includes. Raises InputError for what makes receivers ignore it, ResolveError."""
-    name = domain.lower().rstrip(".")
-    if name in within:
-        raise InputError(f"it includes itself: {' → '.join((*within, name))}")
-    records = await spf_records(resolver, name)
-    if len(records) != 1:
-        count = "no SPF record" if not records else f"{len(records)} SPF records"
-        raise InputError(f"{within[-1] if within else 'somebody'} includes {name}, which has {count}")
-    try:
-        record = parse_spf(records[0])
-    except InputError as error:
-        raise InputError(f"{error.reason} (in the record of {name})") from error
-    parts: dict[str, SpfTree] = {}
-    lookups = sum(term.name in ASKS for term in record.terms) + bool(record.redirect)
-    for target in dict.fromkeys(_followed(record)):
-        if lookups > COUNTED:
-            break
-        parts[target] = await read_spf(resolver, target, (*within, name))
-        lookups += parts[target].lookups
-    return SpfTree(domain=name, record=record, parts=parts, lookups=lookups)
+    return await _Reading(resolver).read(domain, ())
+
+
+class _Reading:
+    """One record being read, with all that it includes; ``lookups`` counts over all of them."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._lookups = 0
+
+    async def read(self, domain: str, within: tuple[str, ...]) -> SpfTree:
+        name = domain.lower().rstrip(".")
+        if name in within:
+            raise InputError(f"it includes itself: {' → '.join((*within, name))}")
+        record = await self._record(name, within)
+        before = self._lookups
+        self._lookups += sum(term.name in ASKS for term in record.terms) + bool(record.redirect)
+        parts: dict[str, SpfTree] = {}
+        for target in dict.fromkeys(_followed(record)):
+            if self._lookups > COUNTED:
+                break
+            parts[target] = await self.read(target, (*within, name))
+        return SpfTree(domain=name, record=record, parts=parts, lookups=self._lookups - before)
+
+    async def _record(self, name: str, within: tuple[str, ...]) -> SpfRecord:
+        records = await spf_records(self._resolver, name)
+        if len(records) != 1:
+            count = "no SPF record" if not records else f"{len(records)} SPF records"
+            raise InputError(f"{within[-1] if within else 'it'} includes {name}, which has {count}")
+        try:
+            return parse_spf(records[0])
+        except InputError as error:
+            raise InputError(f"{error.reason} (in the record of {name})") from error
 
 
 async def verdict(resolver: Resolver, tree: SpfTree, address: IpAddress, sender: str) -> str:
