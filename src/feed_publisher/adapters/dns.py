@@ -50,7 +50,10 @@ class DnsResolver:
         self._asking: dns.asyncresolver.Resolver | None = None
 
     async def txt(self, name: str) -> tuple[str, ...]:
-        return await self._look_up(name, "TXT", TXT, lambda each: b"".join(each.strings).decode("latin-1"))
+        # A name server gives them in any order; what is advised should be the same each time.
+        return tuple(
+            sorted(await self._look_up(name, "TXT", TXT, lambda each: b"".join(each.strings).decode("latin-1")))
+        )
 
     async def addresses(self, name: str) -> tuple[IpAddress, ...]:
         four, six = await asyncio.gather(

@@ -57,7 +57,7 @@ def check(place: Place, offline: bool, out: Out) -> None:
             ("feeds", _feeds),
             *([] if offline else [("mail server", _relay)]),
             ("signatures", _signatures),
-            *([] if offline else [("address", _address)]),
+            *([] if offline or app.checkup.is_worth_it else [("address", _address)]),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
         found = diagnoses(app, offline, out)

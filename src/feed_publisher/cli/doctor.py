@@ -27,7 +27,7 @@ def diagnoses(app: App, offline: bool, out: Out) -> list[Diagnosis]:
 
 def show_diagnosis(out: Out, each: Diagnosis) -> None:
     """A line, and under it what to put into the DNS, to be copied."""
-    out.say(f"{_SHOWN[each.health]:<4} mail {each.about}: {each.text}" + (":" if each.record else ""))
+    out.say(f"{_SHOWN[each.health]:<4} mail {each.about}: {each.text}" + (". Put into the DNS:" if each.record else ""))
     if each.record:
         out.say(f"       {each.record}")
 

@@ -82,7 +82,9 @@ def split_server(server: str) -> tuple[str, int]:
     """
     address, port = server, "53"
     if server.startswith("["):
-        address, _, rest = server[1:].partition("]")
+        address, bracket, rest = server[1:].partition("]")
+        if not bracket:
+            raise ValueError(server)
         port = rest.removeprefix(":") or port
     elif server.count(":") == 1:
         address, _, port = server.partition(":")

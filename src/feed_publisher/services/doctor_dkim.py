@@ -22,9 +22,9 @@ async def look_at_dkim(resolver: Resolver, signer: Signer, used: bool) -> list[D
     texts = await resolver.txt(signer.name)
     trouble = _trouble(texts, signer)
     if trouble:
-        return [bad(about, f"{trouble}; mail is signed, but receivers cannot tell. Put in", record, stops=used)]
+        return [bad(about, f"{trouble}; mail is signed, but receivers cannot tell", record, stops=used)]
     if "y" in _flags(parse_tags(texts[0]).get("t", "")):
-        said = "the key is ours, but t=y says that it is only tried, so receivers may ignore it; put in"
+        said = "the key is ours, but t=y says that it is only tried, so receivers may ignore it"
         return [doubt(about, said, record)]
     return [well(about, "the DNS has our key")]
 

@@ -60,7 +60,7 @@ async def look_at_dmarc(resolver: Resolver, domain: str, signed_by: Sequence[str
     about, start = f"{domain} DMARC", txt_line(f"_dmarc.{domain}", "v=DMARC1; p=none")
     policies = await walk(resolver, domain)
     if not policies:
-        return [bad(about, "there is no record; large mailbox providers ask for one. Put in, to begin with", start)]
+        return [bad(about, "there is no record; large mailbox providers ask for one", start)]
     own = policies[0] if policies[0].name == domain else _of_organisation(domain, policies)
     trouble = _trouble(own)
     if trouble:
@@ -87,15 +87,15 @@ def _trouble(policy: Policy) -> str:
     try:
         tags = parse_tags(policy.records[0])
     except InputError as error:
-        return f"receivers ignore the record at _dmarc.{policy.name}: {escaped(error.reason)}; put in, to begin with"
+        return f"receivers ignore the record at _dmarc.{policy.name}: {escaped(error.reason)}"
     if tags.get("v", "").upper() != "DMARC1" or next(iter(tags)) != "v":
-        return f"the record at _dmarc.{policy.name} does not begin with v=DMARC1; put in, to begin with"
+        return f"the record at _dmarc.{policy.name} does not begin with v=DMARC1"
     for name in ("p", "sp", "np"):
         if name in tags and tags[name].lower() not in POLICIES:
             said = f"{name}={escaped(tags[name][:30])} at _dmarc.{policy.name} is none of {', '.join(POLICIES)}"
-            return f"{said}; put in, to begin with"
+            return f"{said}"
     if "p" not in tags:
-        return f"the record at _dmarc.{policy.name} has no p=; put in, to begin with"
+        return f"the record at _dmarc.{policy.name} has no p="
     return ""
 
 

@@ -32,7 +32,7 @@ async def look_at_mx(resolver: Resolver, domain: str, what: str) -> list[Diagnos
         return [(doubt if lost else well)(about, f"{what} go to {escaped(hosts[0])}{also}")]
     if await resolver.addresses(domain):
         return [doubt(about, f"there is none, so {what} go to the address of {domain} itself; is mail taken there?")]
-    said = f"there is none and {domain} has no address: {what} do not arrive, and receivers refuse such senders. Put in"
+    said = f"there is none and {domain} has no address: {what} do not arrive, and receivers refuse such senders"
     return [bad(about, said, f"{domain}.  MX  10 YOUR.MAIL.SERVER.")]
 
 
@@ -55,7 +55,7 @@ async def look_at_site(resolver: Resolver, base_url: str, is_asked: Callable[[st
         return [doubt(about, f"{host} is a name for examples; nobody reaches it")]
     found = literal(host) or await resolver.addresses(host)
     if not found:
-        said = f"{host} has no address, so nobody reaches the page to unsubscribe; put in"
+        said = f"{host} has no address, so nobody reaches the page to unsubscribe"
         return [bad(about, said, f"{host}.  A  ADDRESS.OF.YOUR.WEB.SERVER", stops=True)]
     if all(address.is_loopback for address in found):
         return [bad(about, f"{host} is this machine only; nobody else can unsubscribe", stops=True)]

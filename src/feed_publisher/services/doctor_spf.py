@@ -21,10 +21,10 @@ async def look_at_spf(resolver: Resolver, sender: str, relay: str, addresses: tu
     about = f"{domain} SPF"
     records = await spf_records(resolver, domain)
     if not records:
-        return [bad(about, "there is no record; put in", txt_line(domain, _fresh(relay, addresses)))]
+        return [bad(about, "there is no record", txt_line(domain, _fresh(relay, addresses)))]
     if len(records) > 1:
         one = txt_line(domain, _merged(records))
-        return [bad(about, f"there are {len(records)} records, so receivers count none; put in one alone", one)]
+        return [bad(about, f"there are {len(records)} records, so receivers count none; there must be one alone", one)]
     try:
         tree = await read_spf(resolver, domain)
     except InputError as error:
@@ -48,10 +48,10 @@ def _record(about: str, tree: SpfTree) -> Diagnosis:
     every = last.record.all
     better = txt_line(tree.domain, _ending(text, "~all"))
     if every == "+":
-        return bad(about, "it ends in +all, so anybody may send in your name; put in", better)
+        return bad(about, "it ends in +all, so anybody may send in your name", better)
     if every in ("", "?"):
         what = "does not end in -all or ~all" if not every else "ends in ?all"
-        return doubt(about, f"it {what}, so it says nothing against others who send in your name; put in", better)
+        return doubt(about, f"it {what}, so it says nothing against others who send in your name", better)
     how = f"ends in {every}all" if last is tree else f"leads to {last.domain}, which ends in {every}all"
     return well(about, f"one record, {how}, {many(tree.lookups, 'look-up')} of {MOST_LOOKUPS}: {_quoted(end.text)}")
 
@@ -66,7 +66,7 @@ async def _relay(
     shown = ", ".join(map(str, missing))
     said = (
         f"does not name {relay} ({shown}). If it hands mail on to others, that cannot be told from here: their "
-        "addresses must be in it. If it delivers by itself, put in"
+        "addresses must be in it. If it delivers by itself, it must stand there, too"
     )
     return doubt(about, said, txt_line(tree.domain, _with(tree.record.text, relay, addresses)))
 
