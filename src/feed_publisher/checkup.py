@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -47,16 +47,19 @@ class Checkup:
 
     async def examine(self) -> list[Diagnosis]:
         """Asks the DNS and the mail server, for half a minute at most. Raises ConfigError."""
-        patient = wiring.patient(self._settings, self._folder)
-        resolver, samples = DnsResolver(self._settings.mail.dns_server), await asyncio.to_thread(self._samples)
-        async with self._relay() as mailer:
-            return await examine(patient, resolver, mailer.look, samples, self._clock())
+        return await self._examine(await asyncio.to_thread(self._samples))
 
     async def red_lines(self, readers: int) -> list[Diagnosis]:
         """What stands against mail to so many; nothing for a few, or a mail server on this machine."""
         if readers <= MANY or wiring.is_relay_here(self._settings):
             return []
-        return red_lines(await self.examine())
+        return red_lines(await self._examine({}))
+
+    async def _examine(self, samples: Mapping[str, bytes]) -> list[Diagnosis]:
+        patient = wiring.patient(self._settings, self._folder)
+        resolver = DnsResolver(self._settings.mail.dns_server)
+        async with self._relay() as mailer:
+            return await examine(patient, resolver, mailer.look, samples, self._clock())
 
     async def tell(self, opened: Sequence[Issue]) -> None:
         """Scheduled issues leave whatever the doctor finds; the operator is told, once a day."""

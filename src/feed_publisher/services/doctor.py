@@ -35,6 +35,9 @@ from feed_publisher.services.words import kilobytes
 MANY = 500
 """A manual send to more readers than this is refused while there are red lines."""
 
+_MADE_UP = ("placeholder", "dead link", "subject", "postal address")
+"""Rules of the lint about words and hosts; the postal address has a line of its own."""
+
 LOOK_SECONDS = 10.0
 """Seconds for the relay to show itself."""
 
@@ -95,8 +98,9 @@ async def examine(
 
 
 def look_at_sample(slug: str, message: bytes) -> list[Diagnosis]:
-    """What the lint says of a mail as it would leave."""
-    findings, about = lint(message), f"sample mail of {slug}"
+    """What the lint says of a mail of made-up articles, but for what only tells that they are made up."""
+    findings = [finding for finding in lint(message) if finding.rule not in _MADE_UP]
+    about = f"sample mail of {slug}"
     if findings:
         return [doubt(about, finding.text) for finding in findings]
     return [well(about, f"{kilobytes(len(message))}, with the headers to unsubscribe with one click")]

@@ -90,7 +90,7 @@ def look_at_tls(look: RelayLook, now: datetime) -> Diagnosis:
         return doubt(about, f"{look.tls}, and nothing is said of the certificate")
     left = look.certificate_ends - now
     until = f"{look.tls}, its certificate is good until {look.certificate_ends.astimezone(UTC):%Y-%m-%d}"
-    said = f"{until}, {many(max(left.days, 0), 'day')}"
+    said = f"{until}, {many(max(left.days, 0), 'day')} left"
     return doubt(about, f"{said}; is it renewed by itself?") if left < SOON else well(about, said)
 
 
