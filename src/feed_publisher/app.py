@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -49,7 +49,14 @@ from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import FARTHEST
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
+from feed_publisher.domain.errors import (
+    ConfigError,
+    InputError,
+    NoRoomError,
+    NotFoundError,
+    StorageError,
+    TemplateError,
+)
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.sponsor import SponsorBlock
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
 
     from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
+    from feed_publisher.checkup import Checkup
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.ask_mails import AskMails
     from feed_publisher.services.asking import Asking
@@ -549,6 +557,23 @@ class App:
         if rules is None or rules.rests or cadence is Cadence.INSTANT:
             return None
         return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
+
+    @cached_property
+    def checkup(self) -> Checkup:
+        """The doctor, who looks at mail as its receivers do."""
+        from feed_publisher.checkup import Checkup
+
+        return Checkup(self.folder, self.settings, self.desk, self.relay, self.samples, self.clock)
+
+    def samples(self) -> dict[str, bytes]:
+        """A mail of each digest whose templates are well; `check` says which are not."""
+        from feed_publisher.services.trial import sample
+
+        editions, made = self.editions(), {}
+        for slug, rules in self.all_rules().items():
+            with suppress(TemplateError):
+                made[slug] = sample(editions, rules, self.letterhead, self.clock())
+        return made
 
     # --- sending
 

@@ -231,10 +231,12 @@ class Scheduler:
 
     async def open_issues(self) -> None:
         """Open what is due."""
-        for issue in await asyncio.to_thread(self._app.open_issues):
+        opened = await asyncio.to_thread(self._app.open_issues)
+        for issue in opened:
             log.info(
                 "%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject
             )
+        await self._app.checkup.tell(opened)
 
     async def send_letters(self) -> None:
         """Hand over what waits for single people."""

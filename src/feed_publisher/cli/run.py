@@ -75,6 +75,7 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
     opened = app.open_issues()
     for issue in opened:
         out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
+    await app.checkup.tell(opened)
     trouble = await _returns(app)
     async with AsyncExitStack() as stack:
         try:

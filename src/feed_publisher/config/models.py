@@ -22,6 +22,7 @@ from feed_publisher.config.values import (
     BaseUrl,
     Cron,
     Dates,
+    DnsServer,
     Domain,
     Duration,
     Every,
@@ -133,6 +134,10 @@ class MailSettings(Section):
 
     operators: tuple[MailAddress, ...] = ()
     """Addresses that are mailed the issues that wait for a decision, each with a link of its own to decide with."""
+
+    dns_server: DnsServer = ""
+    """The DNS server that `check` asks, an address such as "9.9.9.9" or "127.0.0.1:5353". Empty: that of this machine;
+    name another one where names inside your network differ from those that mailbox providers see."""
 
 
 class Smtp(Section):
