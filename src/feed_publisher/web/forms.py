@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -14,6 +16,9 @@ LONG_BYTES = 200_000
 LONG_FIELDS = 2_000
 """For whoever has a link of their own: a reader chooses among hundreds of topics, an operator leaves out as many
 articles, and a note in a script other than Latin has nine bytes a character on its way."""
+
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Half of a character: a sender who names an odd charset brings one in, and no page and no database can write it."""
 
 
 class Fields:
@@ -46,7 +51,7 @@ async def _read(request: Request, most_bytes: int, most_fields: int) -> list[tup
     async for chunk in request.stream():
         body += chunk
         if len(body) > most_bytes:
-            raise HTTPException(413, Say("This form is too large."))
+            raise _too_large()
 
     async def replay() -> dict[str, object]:
         return {"type": "http.request", "body": bytes(body), "more_body": False}
@@ -54,8 +59,19 @@ async def _read(request: Request, most_bytes: int, most_fields: int) -> list[tup
     whole = Request(request.scope, replay)
     try:
         form = await whole.form(max_files=0, max_fields=most_fields, max_part_size=most_bytes)
-    except HTTPException:
-        raise
+    except HTTPException as error:
+        raise (_too_large() if error.detail.startswith("Too many fields") else _unreadable()) from error
     except Exception as error:
-        raise HTTPException(400, Say("This form could not be read.")) from error
-    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        raise _unreadable() from error
+    items = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    if any(_HALF.search(text) for item in items for text in item):
+        raise _unreadable()
+    return items
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, Say("This form is too large."))
+
+
+def _unreadable() -> HTTPException:
+    return HTTPException(400, Say("This form could not be read."))
