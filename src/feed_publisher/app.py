@@ -48,7 +48,7 @@ from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import FARTHEST
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError
+from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError, TemplateError
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.sponsor import SponsorBlock
@@ -693,11 +693,19 @@ class App:
     async def send_letters(self, mailer: Mailer) -> int:
         """Mail what waits for single people: readers, and operators who are to decide.
 
-        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left.
+        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left. A broken
+        template keeps its own mails only: TemplateError is raised after the others.
         """
-        await self.letters().send(mailer, self.clock())
-        await self.questions().send(mailer, self.clock())
-        return await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+        trouble: TemplateError | None = None
+        for kind in (self.letters(), self.questions()):
+            try:
+                await kind.send(mailer, self.clock())
+            except TemplateError as error:
+                trouble = error
+        asked = await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+        if trouble is not None:
+            raise trouble
+        return asked
 
     def ask_mails(self) -> AskMails:
         """The service that asks readers whether they still want a digest, and pauses who is silent."""
