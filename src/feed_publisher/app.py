@@ -730,13 +730,21 @@ class App:
     async def send_letters(self, mailer: Mailer) -> int:
         """Mail what waits for single people: readers, operators who are to decide, and who reads answers.
 
-        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left.
+        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left. A broken
+        template keeps its own mails only: TemplateError is raised after the others.
         """
-        await self.letters().send(mailer, self.clock())
-        await self.questions().send(mailer, self.clock())
+        trouble: TemplateError | None = None
+        for kind in (self.letters(), self.questions()):
+            try:
+                await kind.send(mailer, self.clock())
+            except TemplateError as error:
+                trouble = error
         if self.settings.bounces.takes_mail:
             await self.returns.answering().send(mailer, self.clock())
-        return await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+        asked = await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+        if trouble is not None:
+            raise trouble
+        return asked
 
     def ask_mails(self) -> AskMails:
         """The service that asks readers whether they still want a digest, and pauses who is silent."""

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.lists import read_lists, written_list
 from feed_publisher.app import App
 from feed_publisher.cli.moving import _cells
@@ -354,6 +355,26 @@ def test_undoing_takes_back_exactly_what_an_import_did(site: Harbour) -> None:
     assert site.app.moving.get(tally.number).undone_at == NOW
     with site.app.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM subscriber").scalar() == 1
+
+
+def test_undoing_leaves_whoever_has_been_mailed_a_link(site: Harbour) -> None:
+    """SQLite gives the number of the last subscription away again, and the link would open somebody else's page."""
+    tally = site.take("email\nann@example.org\nben@example.org\n")
+    (ben,) = site.app.people.find(site.key("ben@example.org"))
+    letters = SqlLetterStore(site.app.database)
+    later = NOW + timedelta(minutes=5)
+    site.app.subscribe.ask("weekly", parse_address("ben@example.org"), None, later)
+    (letter,) = letters.claim(["weekly"], 10, later)
+    assert letter.subscription == ben.subscription
+    letters.done(letter, accepted=True)
+    foreseen = site.app.moving.foresee_undo(tally.number)
+    done = site.app.moving.undo(tally.number, later)
+    assert done == foreseen
+    assert (done.removed, done.mailed, done.changed) == (1, 1, 0)
+    site.app.subscribe.ask("weekly", parse_address("zoe@example.org"), None, later)
+    (zoe,) = site.app.people.find(site.key("zoe@example.org"))
+    assert zoe.subscription != ben.subscription
+    assert site.state("ben@example.org")[0] == "active"
 
 
 def test_undoing_leaves_who_changed_something_or_was_on_the_list_before(site: Harbour) -> None:

@@ -108,13 +108,20 @@ class DecisionStore(Protocol):
         """
         ...
 
-    def approve(self, number: int, who: str, now: datetime, what: What = What.APPROVED) -> Issue: ...
+    def approve(self, number: int, who: str, now: datetime, seen: int | None = None) -> Issue:
+        """``seen`` as for ``edit``."""
+        ...
+
     def hold(self, number: int, who: str, now: datetime) -> Issue:
         """Nothing leaves until somebody approves: a draft waits whatever the settings say, what is ready is paused."""
         ...
 
-    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
-        """End a draft; its entries come in the next issue."""
+    def send_undecided(self, number: int, who: str, now: datetime) -> bool:
+        """Let a draft go; False when somebody has decided about it, or holds it, in the meantime."""
+        ...
+
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> bool:
+        """End a draft; its entries come in the next issue. False as for ``send_undecided``."""
         ...
 
     def waiting(self, rehearsal: bool) -> list[tuple[Issue, datetime | None]]:

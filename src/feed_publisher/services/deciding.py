@@ -11,7 +11,7 @@ from feed_publisher.domain.editing import Change, edited
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.shadow import is_shadow
-from feed_publisher.ports.deciding import DecisionStore, Open, What
+from feed_publisher.ports.deciding import DecisionStore, Open
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.issue import Issues
@@ -71,10 +71,10 @@ class Deciding:
         sponsors = self._rules[digest].sponsors if digest in self._rules else ()
         return {each.slug: each.issues for each in sponsors if each.issues is not None}
 
-    def approve(self, number: int, who: str, now: datetime) -> Issue:
-        """Let a draft, or what was held, go: at its hour, or at once when that has passed."""
+    def approve(self, number: int, who: str, now: datetime, seen: int | None = None) -> Issue:
+        """Let a draft, or what was held, go: at its hour, or at once when that has passed. ``seen`` as for ``edit``."""
         self._issues.revise(self._rules, now)  # what was edited a moment ago must not leave as it was
-        return self._store.approve(number, who, now)
+        return self._store.approve(number, who, now, seen)
 
     def hold(self, number: int, who: str, now: datetime) -> Issue:
         """Nothing leaves until somebody approves, whatever the settings say."""
@@ -103,15 +103,17 @@ class Deciding:
             )
 
     def _end(self, issue: Issue, rules: DigestRules, now: datetime) -> None:
+        """Not what somebody has decided about since it was looked at."""
         if rules.unapproved == "send":
-            self._store.approve(issue.id, NOBODY, now, What.SENT)
+            done = self._store.send_undecided(issue.id, NOBODY, now)
             said = (
                 f'was sent although nobody had approved it (unapproved = "send"). `issues pause {issue.id}` stops it.'
             )
         else:
-            self._store.roll(issue.id, NOBODY, "not approved in time", now)
+            done = self._store.roll(issue.id, NOBODY, "not approved in time", now)
             said = "was not approved in time. Nothing is lost: readers get its articles in the next issue."
-        self._desk.tell(f"undecided {issue.id}", f"{self._name(issue)} {said}", now)
+        if done:
+            self._desk.tell(f"undecided {issue.id}", f"{self._name(issue)} {said}", now)
 
     # --- words
 

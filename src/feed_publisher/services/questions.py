@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from jinja2 import Environment
@@ -15,6 +15,7 @@ from feed_publisher.compose.html import render
 from feed_publisher.compose.message import Links, Personal, Sender, Skeleton, clean_header
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, verdict
+from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import IssueState
 from feed_publisher.domain.token import Purpose, make_token, read_token
 from feed_publisher.ports.deciding import DecisionStore, MainEdition, Open, Question
@@ -50,9 +51,12 @@ class Questions:
         self._operators = operators
 
     async def send(self, mailer: Mailer, now: datetime) -> int:
-        """How many the relay accepted. None is mailed twice: what a crash leaves in doubt stays so."""
+        """How many the relay accepted. None is mailed twice: what a crash leaves in doubt stays so.
+
+        Raises TemplateError after the others: a question whose template is broken stays due.
+        """
         questions = await asyncio.to_thread(self._store.claim_questions, BATCH, now)
-        waiting = deque(filter(None, [self._composed(question, now) for question in questions]))
+        waiting, trouble = self._all_composed(questions, now)
         accepted = 0
 
         async def take() -> Outgoing | None:
@@ -74,6 +78,8 @@ class Questions:
 
         if waiting:
             await mailer.run(take, settle)
+        if trouble is not None:
+            raise trouble
         return accepted
 
     def asked(self, token: str) -> Question | None:
@@ -88,6 +94,20 @@ class Questions:
         """The page on which it is answered."""
         number = max(self._keys)
         return f"{self._site.url}/decide/{make_token(Purpose.DECIDE, question.number, number, self._keys[number])}"
+
+    def _all_composed(
+        self, questions: Sequence[Question], now: datetime
+    ) -> tuple[deque[Outgoing], TemplateError | None]:
+        ready: deque[Outgoing] = deque()
+        trouble: TemplateError | None = None
+        for question in questions:
+            try:
+                composed = self._composed(question, now)
+            except TemplateError as error:
+                trouble = error
+            else:
+                ready += [composed] if composed else []
+        return ready, trouble
 
     def _composed(self, question: Question, now: datetime) -> Outgoing | None:
         """None for an issue that has been decided about meanwhile, or whose digest has left the settings."""

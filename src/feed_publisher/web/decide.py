@@ -60,11 +60,11 @@ class DecidePages:
             wanted = _wanted(fields)
             if (action == "approve" and not _can_approve(before)) or (action == "hold" and not _can_hold(before)):
                 raise InputError("somebody else has decided it in the meantime; see below")
-            change = _change(before.issue.edits, wanted)
+            change, seen = _change(before.issue.edits, wanted), before.issue.revision
             if change is not None:
-                deciding.edit(question.issue, change, who, now, before.issue.revision)
+                seen = deciding.edit(question.issue, change, who, now, seen).revision
             if action == "approve":
-                deciding.approve(question.issue, who, now)
+                deciding.approve(question.issue, who, now, seen)
             elif action == "hold":
                 deciding.hold(question.issue, who, now)
         except InputError as error:

@@ -59,8 +59,7 @@ class SqlDecisionStore:
     ) -> Issue:
         with self._database.write() as connection:
             found = _locked(connection, number, _OPEN)
-            if seen is not None and seen != found.revision:
-                raise InputError("somebody else has changed it in the meantime; look at it again", f"issue {number}")
+            _unchanged(found, seen)
             if not _untried(connection, number):
                 raise InputError("all of it has left; nothing in it can be changed any more", f"issue {number}")
             edits = change(found.edits)
@@ -70,11 +69,12 @@ class SqlDecisionStore:
                 _note(connection, number, What.EDITED, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
-    def approve(self, number: int, who: str, now: datetime, what: What = What.APPROVED) -> Issue:
+    def approve(self, number: int, who: str, now: datetime, seen: int | None = None) -> Issue:
         with self._database.write() as connection:
-            held_as = _locked(connection, number, (IssueState.DRAFT, IssueState.PAUSED)).state
-            let_go(connection, number, held_as, now)
-            _note(connection, number, what, who, now)
+            found = _locked(connection, number, (IssueState.DRAFT, IssueState.PAUSED))
+            _unchanged(found, seen)
+            let_go(connection, number, found.state, now)
+            _note(connection, number, What.APPROVED, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
     def hold(self, number: int, who: str, now: datetime) -> Issue:
@@ -87,15 +87,23 @@ class SqlDecisionStore:
             _note(connection, number, What.HELD, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
-    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
+    def send_undecided(self, number: int, who: str, now: datetime) -> bool:
         with self._database.write() as connection:
-            _locked(connection, number, (IssueState.DRAFT,))
+            if not _is_undecided(connection, number):
+                return False
+            let_go(connection, number, IssueState.DRAFT, now)
+            _note(connection, number, What.SENT, who, now)
+            return True
+
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> bool:
+        with self._database.write() as connection:
+            if not _is_undecided(connection, number):
+                return False
             values = {"state": IssueState.CANCELLED, "reason": reason, "finished_at": now}
             connection.execute(update(issue).where(issue.c.id == number).values(values))
             _note(connection, number, What.ROLLED, who, now)
-            found = load_issues(connection, issue.c.id == number)[0]
         end_all(self._database, number, now)
-        return found
+        return True
 
     # --- looking
 
@@ -221,6 +229,18 @@ def _locked(connection: Connection, number: int, allowed: Sequence[IssueState]) 
     mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
     row = connection.execute(select(issue.c.id).where(mine).with_for_update()).first()
     return changed_issue(connection, number, 0 if row is None else 1, allowed)
+
+
+def _unchanged(found: Issue, seen: int | None) -> None:
+    """Whoever decides about what somebody else has just changed has not seen it."""
+    if seen is not None and seen != found.revision:
+        raise InputError("somebody else has changed it in the meantime; look at it again", f"issue {found.id}")
+
+
+def _is_undecided(connection: Connection, number: int) -> bool:
+    """A draft that nobody holds; it stays so until commit."""
+    mine = and_(issue.c.id == number, issue.c.state == IssueState.DRAFT, issue.c.held.is_(False))
+    return connection.execute(select(issue.c.id).where(mine).with_for_update()).first() is not None
 
 
 def _untried(connection: Connection, number: int) -> bool:

@@ -105,12 +105,19 @@ def _sorted(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -
 
 
 def _mailed(connection: Connection, numbers: Sequence[int], since: datetime) -> set[int]:
-    """Those for whom something was made or sent since then, or who were asked whether they still want it."""
+    """Those for whom something was made or sent since then, or who were asked whether they still want it.
+
+    A letter counts, too. On SQLite the number of the last subscription is given away again once it is removed, and a
+    link that was mailed must not open what belongs to somebody else.
+    """
     query = select(delivery.c.subscription_id).where(delivery.c.subscription_id.in_(numbers))
     found = set(connection.execute(query.where(delivery.c.changed_at >= since)).scalars())
     written_to = or_(asked.c.state != AskState.WAITING, asked.c.handing.is_(True))
     letters = select(asked.c.subscription_id).where(asked.c.subscription_id.in_(numbers), written_to)
-    return found | set(connection.execute(letters).scalars())
+    wrote = subscription_event.c.what.startswith("asked")  # for a link, for what is stored, for another address
+    events = select(subscription_event.c.subscription_id).where(subscription_event.c.subscription_id.in_(numbers))
+    linked = events.where(wrote, subscription_event.c.at >= since)
+    return found.union(connection.execute(letters).scalars(), connection.execute(linked).scalars())
 
 
 def _reasons(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
