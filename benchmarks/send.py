@@ -35,7 +35,7 @@ from opening import make
 from feed_publisher.app import App
 from feed_publisher.compose.dkim import new_key
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 ARTICLES = 11
 """So many make a digest of about 24 kB."""
 

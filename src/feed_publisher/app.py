@@ -23,13 +23,17 @@ from feed_publisher import wiring
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.migrate import migrate
 from feed_publisher.adapters.database.store.archive import SqlArchiveStore
+from feed_publisher.adapters.database.store.asked import SqlAskedStore
+from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
+from feed_publisher.adapters.database.store.bounces import SqlBounceStore
 from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
 from feed_publisher.adapters.database.store.feed_use import SqlFeedUseStore
 from feed_publisher.adapters.database.store.feeds import SqlFeedStore
 from feed_publisher.adapters.database.store.issues import SqlIssueStore
+from feed_publisher.adapters.database.store.keeping import SqlKeepingStore
 from feed_publisher.adapters.database.store.ledger import SqlLedger
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
 from feed_publisher.adapters.database.store.moving_lists import SqlMovingStore
@@ -61,6 +65,8 @@ from feed_publisher.ports.feeds import FeedState, FeedUse
 from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
+from feed_publisher.recipients import Recipients
+from feed_publisher.returning import Returns
 from feed_publisher.services.topic_changes import TopicChanges
 
 if TYPE_CHECKING:
@@ -70,12 +76,15 @@ if TYPE_CHECKING:
     from feed_publisher.adapters.mailbox import BuiltinMailbox
     from feed_publisher.checkup import Checkup
     from feed_publisher.parse.subscribers import SubscriberRow
+    from feed_publisher.services.ask_mails import AskMails
+    from feed_publisher.services.asking import Asking
     from feed_publisher.services.deciding import Deciding
     from feed_publisher.services.edition import DigestRules, Editions
     from feed_publisher.services.horizon import Asked
     from feed_publisher.services.hub_ping import HubPings
     from feed_publisher.services.issue import Issues
-    from feed_publisher.services.letters import Letters
+    from feed_publisher.services.keeping import Keeping
+    from feed_publisher.services.letters import LetterRules, Letters
     from feed_publisher.services.moving_in import MovingIn
     from feed_publisher.services.overview import Overview
     from feed_publisher.services.own_hub import OwnHub
@@ -87,6 +96,7 @@ if TYPE_CHECKING:
     from feed_publisher.services.reasons import Words
     from feed_publisher.services.send import Letterhead, SendReport, SendRun
     from feed_publisher.services.sponsoring import Sponsoring, Standing
+    from feed_publisher.services.starting import Starting
     from feed_publisher.services.subscribe import ImportReport, Subscribe
     from feed_publisher.services.trial import DryMail
 
@@ -137,6 +147,7 @@ class App:
         self.moving = SqlMovingStore(self.database)
         self.desk = SqlDeskStore(self.database)
         self.sources = SqlSourceStore(self.database)
+        self.bounces = SqlBounceStore(self.database)
         self.intake = Intake(
             folder=folder,
             settings=self.settings,
@@ -148,6 +159,10 @@ class App:
             keys=lambda: self.people.secrets("token"),
             clock=clock,
         )
+        self.recipients = Recipients(
+            self.settings, self.database, self.people, self.desk, lambda address: self.subscribe.key_of(address)
+        )
+        self.returns = Returns(folder, self.settings, self.bounces, self.people, self._tell, clock)
         self.owner = Owner(folder / "var" / "run")
         self._prepare(only_looking)
 
@@ -169,6 +184,7 @@ class App:
             self._settle_topics(now)
         for digest in self.settings.digests:
             self.issues.declare_digest(digest.slug, now, 0 if digest.backfill == "all" else None)
+        self.recipients.declare(now)
 
     def _settle_topics(self, now: datetime) -> None:
         """Make topics what the settings say; what was begun under other settings comes first."""
@@ -186,6 +202,9 @@ class App:
     ) -> None:
         self.intake.close()
         self.database.close()
+
+    def _tell(self, about: str, sentence: str) -> bool:
+        return self.desk.tell(about[:200], sentence, self.clock())
 
     # --- the site
 
@@ -319,10 +338,8 @@ class App:
         from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
         from feed_publisher.services.hub_ping import HubPings
 
-        def tell(about: str, sentence: str) -> None:
-            self.desk.tell(about[:200], sentence, self.clock())
-
-        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+        store, hubs = SqlPingStore(self.database), self.settings.pinged_hubs
+        return HubPings(store, hubs, self.base_url, self._tell, self.clock)
 
     def own_hub(self) -> OwnHub:
         """The service that is a hub for our own feeds."""
@@ -347,12 +364,12 @@ class App:
     # --- issues
 
     def all_rules(self) -> dict[str, DigestRules]:
-        """The rules of every digest, by slug."""
-        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.digests}
+        """The rules of every digest, by slug; shadows included."""
+        return {digest.slug: wiring.digest_rules(self.settings, digest) for digest in self.settings.all_digests}
 
     def rules(self, slug: str) -> DigestRules:
-        """The rules of one digest. Raises ConfigError for an unknown one."""
-        return wiring.digest_rules(self.settings, self.settings.digest(slug))
+        """The rules of one digest, or shadow. Raises ConfigError for an unknown one."""
+        return wiring.digest_rules(self.settings, self.settings.any_digest(slug))
 
     def editions(self) -> Editions:
         """What mails are made of, with the templates as they are on disk now."""
@@ -405,7 +422,10 @@ class App:
         now = self.clock()
         alive = self.recover()
         self._tell_unknown_digests(now)
+        self.recipients.stand_down(now)
+        self.issues.end_cancelled(now)
         self._end_pauses(now)
+        self.ask_mails().step(self.rehearsal, now)
         expired = self.ledger.expire(now - KEEP_TRYING, now)
         if expired:
             sentence = f"{expired} mails were not accepted within 48 hours; their articles come in the next issue."
@@ -414,7 +434,8 @@ class App:
         issues.revise(rules, now)
         opened = issues.resume_preparing(rules, alive, now)
         for each in rules.values():
-            opened += issues.open_due(each, now)
+            if not each.rests:
+                opened += issues.open_due(each, now)
         self.deciding(issues).step(now)
         return opened
 
@@ -434,6 +455,13 @@ class App:
         dead, operators = head.links(0), self.settings.mail.operators
         return Questions(self.decisions, self.deciding(), self.templates, site, head.senders, keys, dead, operators)
 
+    def starting(self, slug: str) -> Starting:
+        """The service that knows, and moves, where a digest starts."""
+        from feed_publisher.adapters.database.store.starting import SqlStartStore
+        from feed_publisher.services.starting import Starting
+
+        return Starting(SqlStartStore(self.database), slug, self.editions().covered(self.rules(slug)))
+
     def _end_pauses(self, now: datetime) -> None:
         """Before any issue is opened: what a reader gets depends on how the pause was meant to end."""
         while SqlPreferenceStore(self.database).end_pauses(now):
@@ -441,7 +469,7 @@ class App:
 
     def _tell_unknown_digests(self, now: datetime) -> None:
         """Mail that waits for a digest that is no longer configured leaves only when it is again."""
-        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.digests}):
+        for slug in sorted(self.issues.open_digests() - {digest.slug for digest in self.settings.all_digests}):
             sentence = (
                 f"Mail of the digest {slug!r} is waiting, but publisher.toml has no such digest any more: "
                 "put it back, or end it with `issues cancel ID`."
@@ -460,6 +488,7 @@ class App:
 
     def open_manual(self, slug: str, as_of: datetime | None = None) -> Issue | None:
         """Open the issue of a manual send; None when there is nothing new for anybody."""
+        self.recipients.stand_down(self.clock())
         self._end_pauses(self.clock())
         return self.issuing().open_manual(self.rules(slug), uuid.uuid4().hex, self.clock(), as_of)
 
@@ -520,9 +549,12 @@ class App:
         return dry_run(self.previewing(), self.rules(slug), self.people, self.letterhead, self.clock(), as_of)
 
     def next_issue(self, slug: str, cadence: Cadence) -> datetime | None:
-        """When the next issue comes, by the clock of the digest; None for an unknown one, or "as it happens"."""
+        """When the next issue comes, by the clock of the digest.
+
+        None for an unknown one, one that goes to the operators only, or "as it happens".
+        """
         rules = self.all_rules().get(slug)
-        if rules is None or cadence is Cadence.INSTANT:
+        if rules is None or rules.rests or cadence is Cadence.INSTANT:
             return None
         return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
 
@@ -574,8 +606,15 @@ class App:
         from feed_publisher.services.send import Letterhead
 
         key_id, key = self.subscribe.current_key
-        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.digests}
-        return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
+        senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.all_digests}
+        return Letterhead(
+            senders=senders,
+            base_url=self.base_url,
+            key_id=key_id,
+            key=key,
+            bounce_domain=self.settings.mail.bounce_domain,
+            by_mail=self.settings.bounces.takes_mail,
+        )
 
     @contextmanager
     def owning(self) -> Iterator[None]:
@@ -621,7 +660,7 @@ class App:
 
     def is_sendable(self) -> bool:
         """Whether any mail is due."""
-        known = [digest.slug for digest in self.settings.digests]
+        known = [digest.slug for digest in self.settings.all_digests]
         return bool(self.ledger.sendable(self.rehearsal, known, self.clock()))
 
     def send_run(
@@ -674,22 +713,42 @@ class App:
         """Make a mail of odd articles for every digest, and every letter. Raises TemplateError."""
         from feed_publisher.services.trial import check_templates
 
-        editions, letters = self.editions(), self.letters()
-        for rules in self.all_rules().values():
-            check_templates(editions, rules, self.letterhead, letters, self.clock())
+        editions, letters, asks = self.editions(), self.letters(), self.ask_mails()
+        for rules in map(self.rules, [digest.slug for digest in self.settings.digests]):
+            check_templates(editions, rules, self.letterhead, letters, asks, self.clock())
 
     def letters(self) -> Letters:
         """The service that mails single people."""
         from feed_publisher.services.letters import Letters
 
-        digests = {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.digests}
         store, site = SqlLetterStore(self.database), wiring.site_view(self.settings)
-        return Letters(store, self.subscribe, self.templates, site, digests, self.catalogs.languages)
+        return Letters(store, self.subscribe, self.templates, site, self._letter_rules(), self.catalogs.languages)
 
-    async def send_letters(self, mailer: Mailer) -> None:
-        """Mail what waits for single people: readers, and operators who are to decide."""
+    def _letter_rules(self) -> dict[str, LetterRules]:
+        return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.all_digests}
+
+    async def send_letters(self, mailer: Mailer) -> int:
+        """Mail what waits for single people: readers, operators who are to decide, and who reads answers.
+
+        Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left.
+        """
         await self.letters().send(mailer, self.clock())
         await self.questions().send(mailer, self.clock())
+        if self.settings.bounces.takes_mail:
+            await self.returns.answering().send(mailer, self.clock())
+        return await self.ask_mails().send(mailer, self.rehearsal, self.clock())
+
+    def ask_mails(self) -> AskMails:
+        """The service that asks readers whether they still want a digest, and pauses who is silent."""
+        from feed_publisher.services.ask_mails import AskMails
+        from feed_publisher.services.preferences import FOR_EVER
+
+        def tell(about: str, sentence: str) -> None:
+            self.desk.tell(about, sentence, self.clock())
+
+        store, site, languages = SqlAskedStore(self.database), wiring.site_view(self.settings), self.catalogs.languages
+        rules, key = self._letter_rules(), self.subscribe.current_key
+        return AskMails(store, self.templates, site, rules, languages, key, FOR_EVER, tell)
 
     # --- people
 
@@ -712,6 +771,19 @@ class App:
         return Preferences(
             store, self.people, self.all_rules(), self.subscribe.read, zones.__contains__, self.subscribe.key_of
         )
+
+    @cached_property
+    def keeping(self) -> Keeping:
+        """The page on which readers say that they still want a digest."""
+        from feed_publisher.services.keeping import Keeping
+
+        return Keeping(SqlKeepingStore(self.database), self.subscribe.read)
+
+    def asking(self) -> Asking:
+        """Rounds of asking readers whether they still want a digest, for the operator."""
+        from feed_publisher.services.asking import Asking
+
+        return Asking(SqlAskingStore(self.database), self.subscribe.key_of)
 
     def moving_in(self) -> MovingIn:
         """The service that brings whole lists of readers."""

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from feed_publisher.config.models import Digest, Settings, Source
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import Clock
 from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.rhythm import QuietHours
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.domain.source import Selectors, SourceKind, SourceRules
 from feed_publisher.domain.sponsor import Sponsor, SponsorBlock
+from feed_publisher.services.shadowing import Desk
 from feed_publisher.services.topic_changes import DeclaredTopic
 
 # The services below are imported when they are needed, so that a command that needs none of them starts quickly.
@@ -105,7 +108,11 @@ def digest_rules(settings: Settings, digest: Digest) -> DigestRules:
         draft_before=digest.draft_before or timedelta(0),
         announce=digest.announce or timedelta(0),
         guards=digest.guards,
-        sponsors=tuple(each for each in sponsors(settings) if each.is_in(digest.slug)),
+        rests=digest.recipients == "operators",
+        # What goes to the operators only must not use up what a sponsor has paid for.
+        sponsors=()
+        if is_shadow(digest.slug)
+        else tuple(each for each in sponsors(settings) if each.is_in(digest.slug)),
     )
 
 
@@ -134,19 +141,29 @@ def sponsors(settings: Settings) -> tuple[Sponsor, ...]:
     )
 
 
+def desk(settings: Settings, digest: Digest) -> Desk | None:
+    """Who gets it while it goes to the operators only; None for one that goes to its readers."""
+    if digest.recipients == "subscribers":
+        return None
+    operators = [parse_address(address) for address in settings.mail.operators]
+    return Desk(operators=operators, cadences=[cadence.value for cadence in digest.cadences])
+
+
 def sender(settings: Settings, digest: Digest) -> Sender:
     """Who the mails of a digest are from."""
     from feed_publisher.compose.message import Sender
 
     list_domain = settings.mail.list_domain or digest.from_address.rpartition("@")[2]
+    slug = real_slug(digest.slug)
     return Sender(
         name=digest.from_name or digest.title,
         address=digest.from_address,
         reply_to=digest.reply_to or "",
-        list_id=f"{digest.slug}.{list_domain}",
-        list_help=f"{settings.site.base_url}/digests/{digest.slug}",
-        list_archive=f"{settings.site.base_url}/issues/{digest.slug}" if digest.archive else "",
+        list_id=f"{slug}.{list_domain}",
+        list_help=f"{settings.site.base_url}/digests/{slug}",
+        list_archive=f"{settings.site.base_url}/issues/{slug}" if digest.archive else "",
         message_id_domain=list_domain,
+        mark=DESK_MARK if is_shadow(digest.slug) else "",
     )
 
 
@@ -158,6 +175,9 @@ def letter_rules(settings: Settings, digest: Digest) -> LetterRules:
         title=digest.title, language=digest.language or settings.site.language, sender=sender(settings, digest)
     )
 
+
+DESK_MARK = "[Desk] "
+"""Before the subjects of issues that go to the operators only, so that nobody passes one on as the real one."""
 
 _EVERY = {"feed": timedelta(minutes=30)}
 _MAILED_BACK: dict[object, timedelta | None] = {"all": None, "none": timedelta(0)}

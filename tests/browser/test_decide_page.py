@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from looking import SCREENS, check_fits, check_readable, visitor
 from playwright.sync_api import Browser, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
-from test_pages import CONTRAST, LOOKS, browser, check_structure, visitor
 from test_real_server import running
 from web_site import opened
 
@@ -24,7 +19,6 @@ from feed_publisher.domain.issue import IssueState
 from feed_publisher.parse.subscribers import read_subscribers
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 SETTINGS = """
 [mail]
@@ -62,14 +56,13 @@ def server(tmp_path: Path, sqlite_template: Path) -> Iterator[Any]:
             yield SimpleNamespace(base=f"http://127.0.0.1:{port}", address=found[0], site=site)
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", SCREENS.values(), ids=SCREENS)
 def test_it_fits_and_can_be_read(browser: Browser, server: Any, look: dict[str, Any]) -> None:
     with visitor(browser, server, **look) as page:
         page.goto(server.address)
         expect(page.get_by_role("button", name="Approve")).to_be_visible()
-        assert page.evaluate("document.documentElement.scrollWidth") <= look["viewport"]["width"]
-        assert page.evaluate(CONTRAST) == []
-        check_structure(page)
+        check_fits(page)
+        check_readable(page)
 
 
 def test_without_scripts_an_issue_is_changed_and_approved(browser: Browser, server: Any) -> None:

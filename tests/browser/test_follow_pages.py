@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,14 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from looking import LIGHT_AND_DARK, NARROW, check_all_accessible, check_all_fit, visitor
 from playwright.sync_api import Browser, Page, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
 from sources_demo import SETTINGS, fill
-from test_pages import browser, visitor
 from test_real_server import running
 from web_site import Site, filled
 
@@ -29,17 +23,7 @@ from feed_publisher.ports.pickup import Page as Entries
 from feed_publisher.services.subscribe import REQUEST_BITS
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}}
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-LOOKS = {
-    "desktop": {**DESKTOP, "color_scheme": "light"},
-    "desktop, dark": {**DESKTOP, "color_scheme": "dark"},
-    "phone": {**PHONE, "color_scheme": "light"},
-    "phone, dark": {**PHONE, "color_scheme": "dark"},
-}
 BODY = "<h2>The sentence</h2><p>It is <a href='https://x.example/'>short</a>.</p><blockquote><p>So.</p></blockquote>"
 
 
@@ -114,29 +98,14 @@ def issue_pages(site: Site) -> list[str]:
     return ["/issues/weekly", "/issues/towns", "/issues/weekly/rehearsal-1"]
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", LIGHT_AND_DARK.values(), ids=LIGHT_AND_DARK)
 def test_every_page_is_accessible(browser: Browser, server: Any, look: dict[str, Any]) -> None:
-    context = browser.new_context(base_url=server.base, **look)
-    page, axe = context.new_page(), Axe()
-    for address in server.pages:
-        page.goto(address)
-        for summary in page.locator("summary").all():
-            summary.click()
-        found = axe.run(page, options=RULES)
-        assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
-    context.close()
+    check_all_accessible(browser, server, server.pages, look)
 
 
-@pytest.mark.parametrize("width", [320, 640], ids=["a small phone", "a desktop at 200 %"])
+@pytest.mark.parametrize("width", NARROW.values(), ids=NARROW)
 def test_every_page_fits(browser: Browser, server: Any, width: int) -> None:
-    context = browser.new_context(base_url=server.base, viewport={"width": width, "height": 640})
-    page = context.new_page()
-    for address in server.pages:
-        page.goto(address)
-        for summary in page.locator("summary").all():
-            summary.click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    context.close()
+    check_all_fit(browser, server, server.pages, width)
 
 
 def test_the_button_copies_the_address(browser: Browser, server: Any) -> None:

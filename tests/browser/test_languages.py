@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,19 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from looking import LIGHT_AND_DARK, check_accessible, check_fits, visitor
 from playwright.sync_api import Browser, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
 from spoken_site import reader_pages, spoken
-from test_follow_pages import LOOKS, RULES
-from test_pages import browser, visitor
 from test_real_server import running
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module", params=["ar", "de"])
@@ -42,17 +34,15 @@ def server(request: Any, tmp_path_factory: pytest.TempPathFactory, sqlite_templa
             )
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", LIGHT_AND_DARK.values(), ids=LIGHT_AND_DARK)
 def test_pages_are_accessible_and_fit(browser: Browser, server: Any, look: dict[str, Any]) -> None:
     context = browser.new_context(base_url=server.base, **look)
-    page, axe = context.new_page(), Axe()
+    page = context.new_page()
     for address in (*server.pages, *server.mails):
         page.goto(address)
         if address in server.pages:  # a mail is shown in a sandbox, where axe cannot run
-            found = axe.run(page, options=RULES)
-            assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= look["viewport"]["width"], f"{address} is {wide} wide"
+            check_accessible(page)
+        check_fits(page)
     context.close()
 
 

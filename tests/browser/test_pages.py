@@ -11,27 +11,14 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from programs import needed
+from looking import SCREENS, check_fits, check_readable, visitor
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = "/usr/bin/chromium"
-# Playwright's assertions wait for what a page is about to show; a bare `is_visible()` does not.
-expect.set_options(timeout=15_000)
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 class Demo:
@@ -77,31 +64,6 @@ def running(folder: Path) -> Iterator[Demo]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needed(CHROMIUM, "pages are not tried in a browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def visitor(browser: Browser, demo: Demo, **options: Any) -> Iterator[Page]:
-    """A page of a fresh visitor; at the end nothing was complained of and nobody else was asked for anything."""
-    context = browser.new_context(base_url=demo.base, **options)
-    said: list[str] = []
-    asked: set[str] = set()
-    context.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    context.on("weberror", lambda error: said.append(str(error.error)))
-    context.on("request", lambda request: asked.add(request.url))
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    assert said == []
-    assert [url for url in asked if not url.startswith((demo.base + "/", "data:"))] == []
-    context.close()
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
@@ -168,60 +130,16 @@ def all_pages(page: Page, demo: Demo) -> list[str]:
     return ["/", "/topics/coastal-shipping", article, "/digests/weekly", "/mailbox", mail, f"{mail}/html", leave]
 
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1280, "height": 800}},
-    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
-    "small phone": {"viewport": {"width": 320, "height": 640}},
-    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
-}
-
-CONTRAST = """() => {
-  const channel = c => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4 };
-  const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = text => { pen.clearRect(0, 0, 1, 1); pen.fillStyle = text; pen.fillRect(0, 0, 1, 1);
-    return [...pen.getImageData(0, 0, 1, 1).data] };
-  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const behind = node => { for (; node; node = node.parentElement) {
-    const found = rgba(getComputedStyle(node).backgroundColor); if (found[3] > 250) return found }
-    return matchMedia('(prefers-color-scheme: dark)').matches ? [18, 18, 18] : [255, 255, 255] };
-  const poor = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const node = walk.currentNode.parentElement, box = node.getBoundingClientRect();
-    if (!walk.currentNode.textContent.trim() || !node.checkVisibility()) continue;
-    if (box.width < 2 || node.closest('.skip')) continue;
-    const [a, b] = [light(rgba(getComputedStyle(node).color)), light(behind(node))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) poor.push(walk.currentNode.textContent.trim().slice(0, 40) + ' ' + ratio.toFixed(2));
-  }
-  return poor;
-}"""
-
-
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", SCREENS.values(), ids=SCREENS)
 def test_every_page_fits_and_can_be_read(browser: Browser, demo: Demo, look: dict[str, Any]) -> None:
     with visitor(browser, demo, **look) as page:
         for address in all_pages(page, demo):
             answer = page.goto(address)
             assert answer is not None
             assert answer.ok, address
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= look["viewport"]["width"], f"{address} is {width} wide"
+            check_fits(page)
             if not address.endswith("/html"):
-                assert page.evaluate(CONTRAST) == [], address
-                check_structure(page)
-
-
-def check_structure(page: Page) -> None:
-    assert page.get_by_role("heading", level=1).count() == 1
-    for landmark in ("main", "banner", "contentinfo"):
-        assert page.get_by_role(landmark).count() == 1, landmark  # type: ignore[arg-type]
-    assert page.locator("img:not([alt])").count() == 0
-    for field in page.locator("input:not([type=hidden]), textarea").all():
-        assert field.evaluate("field => field.labels.length") >= 1
-    levels = [int(tag[1]) for tag in page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(h => h.tagName)")]
-    inside = [b - a for a, b in pairwise(levels)]
-    assert all(step <= 1 for step in inside), levels
+                check_readable(page)
 
 
 def test_the_keyboard_is_enough_to_subscribe(browser: Browser, demo: Demo) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,14 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from looking import LIGHT_AND_DARK, NARROW, check_all_accessible, check_all_fit
 from playwright.sync_api import Browser, FrameLocator, Page, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
-from test_follow_pages import LOOKS, RULES
-from test_pages import browser
 from test_preview_http import PAGE, subscribe
 from test_real_server import running
 from web_site import Site, opened
@@ -26,7 +19,6 @@ from feed_publisher.domain.model import EntryState
 from feed_publisher.web.preview import VIEWS
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 ELSEWHERE = "http://pictures.invalid/"
 PICTURE = f"<p style='background: url({ELSEWHERE}x)'><img src='{ELSEWHERE}y' alt='' width='9'></p>"
@@ -73,29 +65,14 @@ def framed(page: Page) -> FrameLocator:
     return page.frame_locator("iframe.mail-frame")
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", LIGHT_AND_DARK.values(), ids=LIGHT_AND_DARK)
 def test_every_view_is_accessible(browser: Browser, server: Any, look: dict[str, Any]) -> None:
-    context = browser.new_context(base_url=server.base, **look)
-    page, axe = context.new_page(), Axe()
-    for address in ADDRESSES:
-        page.goto(address)
-        for summary in page.locator("summary").all():
-            summary.click()
-        found = axe.run(page, options=RULES)
-        assert found.violations_count == 0, f"{address}\n{found.generate_report()}"
-    context.close()
+    check_all_accessible(browser, server, ADDRESSES, look)
 
 
-@pytest.mark.parametrize("width", [320, 640], ids=["a small phone", "a desktop at 200 %"])
+@pytest.mark.parametrize("width", NARROW.values(), ids=NARROW)
 def test_every_view_fits(browser: Browser, server: Any, width: int) -> None:
-    context = browser.new_context(base_url=server.base, viewport={"width": width, "height": 640})
-    page = context.new_page()
-    for address in ADDRESSES:
-        page.goto(address)
-        for summary in page.locator("summary").all():
-            summary.click()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    context.close()
+    check_all_fit(browser, server, ADDRESSES, width)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])

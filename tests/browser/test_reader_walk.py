@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,16 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
-from test_pages import browser
 from test_real_server import running
 from web_site import Site, filled
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 OLD, NEW = "ann@example.org", "ann.po@example.net"
 SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 375, "height": 740}}

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from looking import SCREENS, check_fits, check_readable, unfold, visitor
 from playwright.sync_api import Browser, expect
-
-# Sites and servers are those of the tests of the web side.
-sys.path.append(str(Path(__file__).parents[1] / "web"))
-
 from sources_demo import ADDRESSES, PER_WEEK, SETTINGS, fill
-from test_pages import CONTRAST, LOOKS, browser, check_structure, visitor
 from test_real_server import running
 from web_site import opened
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +26,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
             yield SimpleNamespace(base=f"http://127.0.0.1:{port}")
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("look", SCREENS.values(), ids=SCREENS)
 def test_they_fit_and_can_be_read(browser: Browser, server: Any, look: dict[str, Any]) -> None:
     with visitor(browser, server, **look) as page:
         for address in ADDRESSES:
             answer = page.goto(address)
             assert answer is not None
             assert answer.ok, address
-            for summary in page.locator("summary").all():
-                summary.click()
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= look["viewport"]["width"], f"{address} is {width} wide"
-            assert page.evaluate(CONTRAST) == [], address
-            check_structure(page)
+            unfold(page)
+            check_fits(page)
+            check_readable(page)
 
 
 def test_the_bars_can_be_told_from_the_paper(browser: Browser, server: Any) -> None:

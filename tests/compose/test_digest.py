@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
+from samples import an_entry
 
 from feed_publisher.adapters.templates import environment
 from feed_publisher.compose.digest import (
@@ -29,7 +30,7 @@ from feed_publisher.compose.html import check_template, render
 from feed_publisher.compose.message import Links, Personal, Sender, Skeleton, marker
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.issue import Edition, Images
-from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.model import TopicRef
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 NONCE = "0123456789abcdef"
@@ -47,20 +48,13 @@ DIGEST = DigestView(title="The Weekly", url="https://harbour.example/digests/wee
 
 
 def line(number: int, topic: TopicRef = SEA, **more: object) -> Line:
-    entry = Entry(
-        number=number,
+    entry = an_entry(
+        number,
         revision=number + 100,
-        key=f"key{number}",
-        id=f"urn:uuid:{number}",
-        title=f"Title {number}",
         authors=("Ann Po", "Bo"),
         summary=f"Summary {number}.",
-        content_html="",
-        link=None,
-        language=None,
         published=NOW,
         updated=NOW,
-        state=EntryState.PUBLIC,
     )
     return Line(entry=replace(entry, **more), topic=topic, url=f"https://harbour.example/entries/key{number}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lxml import html as lxml_html
+from samples import an_entry
 
 from feed_publisher.adapters.templates import environment
 from feed_publisher.compose.digest import (
@@ -20,7 +21,7 @@ from feed_publisher.compose.digest import (
     template_set,
 )
 from feed_publisher.domain.issue import Edition
-from feed_publisher.domain.model import Entry, EntryState, TopicRef
+from feed_publisher.domain.model import TopicRef
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
@@ -38,20 +39,14 @@ TOPICS = (TopicRef(slug="sea", title="البحر"), TopicRef(slug="quay", title=
 
 
 def line(number: int, title: str, topic: int = 0, language: str | None = None, **more: object) -> Line:
-    entry = Entry(
-        number=number,
-        revision=number,
-        key=f"key{number}",
-        id=f"urn:uuid:{number}",
+    entry = an_entry(
+        number,
         title=title,
         authors=("ليلى حداد", "Ann Po"),
         summary=f"{title}.",
-        content_html="",
-        link=None,
         language=language,
         published=NOW,
         updated=NOW,
-        state=EntryState.PUBLIC,
     )
     return Line(entry=entry, topic=TOPICS[topic], url=f"https://harbour.example/entries/key{number}")
 

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_world import ACCEPTED, HOUR, NOW, World, article, mark
+from database_world import ACCEPTED, HOUR, NOW, World, article, judged, mark
 from sqlalchemy import event
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store.asked import SqlAskedStore
+from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.preview import SqlPreviewStore
 from feed_publisher.adapters.database.store.pushes import SqlPushStore
+from feed_publisher.adapters.database.store.shadows import SqlShadowStore
 from feed_publisher.adapters.database.store.sources import SqlSourceStore
+from feed_publisher.adapters.database.store.starting import SqlStartStore
+from feed_publisher.domain.asking import AskState, Next, Patience
 from feed_publisher.domain.source import SourceKind, SourceRules
+from feed_publisher.ports.asking import NewRound, Part, Within
 from feed_publisher.ports.issues import Audience
+from feed_publisher.ports.people import NewSubscription
 
 
 @pytest.fixture
@@ -74,6 +81,7 @@ def test_claiming_walks_its_index(full: World) -> None:
     assert "SCAN delivery" not in plan("delivery")
     with plans(full.database) as plan:
         full.ledger.settle("me", [], [mark(one) for one in claimed], NOW)
+        full.ledger.settle("me", [judged(claimed[0], ACCEPTED, NOW)], [], NOW)
         full.ledger.sendable(False, ["weekly"], NOW)
         full.ledger.processes()
         full.ledger.next_due(False)
@@ -84,6 +92,10 @@ def test_claiming_walks_its_index(full: World) -> None:
         full.issues.books(opened.id)
         full.issues.cancel(opened.id, NOW)
     assert "SCAN delivery" not in plan("delivery")
+    for statement in ("SET state = 'transmitting'", "SET state = 'sent'"):
+        found = plan(statement).splitlines()[0]
+        assert found.startswith("SEARCH delivery"), found
+        assert "rowid=?" in found, "not all that is claimed"
 
 
 def test_candidates_use_the_sequence_index(full: World) -> None:
@@ -196,3 +208,61 @@ def test_what_is_asked_of_sources_every_second_is_indexed(full: World) -> None:
     assert "COVERING INDEX ix_entry_source_id_first_seen" in plan("GROUP BY source.slug, entry.first_seen")
     assert "ix_source_push_hash" in plan("push_hash = ?")
     assert "ix_push_request_at" in plan("FROM push_request")
+
+
+def test_rounds_of_asking_walk_their_index(full: World) -> None:
+    asking, working = SqlAskingStore(full.database), SqlAskedStore(full.database)
+    patience = Patience(remind_after=7, pause_after=14)
+    new = NewRound(digest="weekly", part=Part(), patience=patience, rehearsal=False, fingerprint="1")
+    with plans(full.database) as plan:
+        assert asking.up_to("weekly", 0, 30) == 30
+        within = Within(after=0, to=30)
+        everybody = Part(joined_before=NOW + HOUR, unconfirmed=True, cadence="weekly", import_number=1)
+        asking.fits("weekly", everybody, within, False, NOW, NOW)
+        round_ = asking.add(asking.begin(new, NOW), range(1, 31), 30, NOW)
+        asking.ready(round_.number, NOW)
+        (claimed, *_) = working.claim(round_, 10, NOW)
+        working.mark(claimed, NOW)
+        working.settle(claimed, Next(state=AskState.REMINDED, due_at=NOW), "", False, NOW)
+        working.pause_silent(round_, NOW + HOUR, 10, NOW)
+        working.end(round_.number, NOW)
+        asking.tally(round_.number)
+        full.people.leave(2, NOW)
+    assert "ix_subscription_digest_id_id (digest_id=? AND id>?)" in plan("SELECT max(")
+    assert "SCAN" not in plan("CASE WHEN")
+    due = plan("ORDER BY asked.due_at LIMIT")
+    assert "ix_asked_asking_id_state_due_at (asking_id=? AND state=? AND due_at<?)" in due
+    assert "TEMP B-TREE" not in due
+    assert "sqlite_autoindex_asked_1 (asking_id=? AND subscription_id=?)" in plan("subscriber.language")
+    assert "ix_asked_subscription_id" in plan("ORDER BY asked.asking_id, asked.subscription_id")
+    assert "SCAN asked" not in plan("asked").replace("SCAN asking", "")
+    assert "SCAN subscription" not in plan("subscription")
+
+
+def test_who_gets_a_digest_is_looked_up_by_indexes(full: World) -> None:
+    shadows = SqlShadowStore(full.database)
+    desk = NewSubscription(address="d@x.example", address_key="d", digest="weekly~desk", active=True)
+    with plans(full.database) as plan:
+        shadows.begin("weekly", [desk], ["weekly"], NOW)
+        shadows.seated("weekly")
+        assert shadows.end_issues(NOW) == 1
+        assert shadows.ended_issues() == [1]
+        assert shadows.end_mails(1, 0, 10, NOW) == (10, 10)
+        assert "SCAN" not in plan("subscription.consent_source = ?")
+        assert "SCAN" not in plan("UPDATE subscription SET cadence=?")
+        assert "SCAN" not in plan("digest.rests")
+        assert "SCAN" not in plan("issue.reason IN")
+        assert "(issue_id=? AND subscription_id>? AND subscription_id<?)" in plan("UPDATE delivery SET state=?")
+
+
+def test_moving_readers_to_a_start_walks_them_in_order(full: World) -> None:
+    full.issues.cancel(1, NOW)
+    starts = SqlStartStore(full.database)
+    with plans(full.database) as plan:
+        starts.restart("weekly", 3, 9)
+        assert starts.move("weekly", 0, 10) == (10, 10)
+        for statement in ("UPDATE subscription SET cursor=?, rehearsed_cursor=?", "ORDER BY subscription.id"):
+            assert "SCAN" not in plan(statement)
+            assert "TEMP B-TREE" not in plan(statement)
+        starts.articles(3, 9, None)
+        assert "SCAN" not in plan("count(DISTINCT entry_topic.entry_id)")

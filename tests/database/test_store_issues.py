@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from database_world import ACCEPTED, CUT_OFF, DAY, HOUR, NOW, REFUSED, World, article, judged, mark
 
 from feed_publisher.adapters.database.engine import Database
+from feed_publisher.adapters.database.store import ending
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError, NotFoundError, StorageError
 from feed_publisher.domain.issue import Issue, IssueState
@@ -34,16 +36,6 @@ def test_a_digest_starts_at_the_counter_when_it_first_appears(world: World) -> N
     assert world.issues.digest_added("weekly") == NOW
     assert world.issues.digest_start("from-the-start") == 0
     assert world.issues.current_sequence() == 3
-
-
-def test_restarting_a_digest_moves_only_who_had_no_issue(world: World) -> None:
-    opened = world.site_with_issue("anna")
-    world.join("bert")
-    assert world.cursors() == {"anna": opened.through, "bert": opened.through}
-    world.absorb(article("Two"), document="b.md")
-    assert world.issues.restart_digest("weekly", 0) == 1
-    assert world.issues.digest_start("weekly") == 0
-    assert world.cursors() == {"anna": opened.through, "bert": 0}
 
 
 def test_the_sequence_at_an_instant_and_the_candidates_between_two(world: World) -> None:
@@ -405,3 +397,32 @@ def test_cancel_while_others_claim_never_loses_or_doubles_a_reader(
     assert {states[name] for name in states if cursors[name] == 0} <= {S.EXCLUDED}
     assert {states[name] for name in states if cursors[name] == 1} <= {S.TRANSMITTING}
     world.assert_books_balance()
+
+
+def test_cancelling_ends_what_waits_in_steps_and_a_crash_between_them_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ending, "STEP", 2)
+    opened = world.site_with_issue("anna", "bert", "cleo", "dora", "eve")
+    plain, steps = ending.end_mails, []
+
+    def dies_after_one(*given: Any) -> tuple[int | None, int]:
+        if steps:
+            raise StorageError("the disk is full")
+        steps.append(given)
+        return plain(*given)
+
+    monkeypatch.setattr(ending, "end_mails", dies_after_one)
+    with pytest.raises(StorageError):
+        world.issues.cancel(opened.id, NOW)
+    assert world.issues.get(opened.id).state is IssueState.CANCELLED, "nothing leaves any more"
+    assert world.ledger.claim(opened.id, "me", 9, NOW) == []
+    assert world.issues.books(opened.id) == {S.EXCLUDED: 2, S.QUEUED: 3}
+    world.assert_books_balance()
+
+    monkeypatch.setattr(ending, "end_mails", plain)
+    world.issues.end_cancelled(NOW)
+    assert world.issues.books(opened.id) == {S.EXCLUDED: 5}
+    assert set(world.cursors().values()) == {0}, "the articles come again"
+    with pytest.raises(InputError, match="it is cancelled"):
+        world.issues.cancel(opened.id, NOW)

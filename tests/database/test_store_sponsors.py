@@ -93,7 +93,7 @@ def test_an_issue_that_ends_unsent_gives_its_place_back(world: World) -> None:
     for number, end in enumerate(
         (
             lambda issue: world.issues.cancel(issue.id, NOW),
-            lambda issue: decisions.roll(issue.id, "not approved in time", NOW),
+            lambda issue: decisions.roll(issue.id, "nobody", "not approved in time", NOW),
         )
     ):
         issue = claim(world, f"weekly:2026-W{45 + number}", only)

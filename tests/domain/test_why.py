@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from samples import NOW, an_entry
 
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import SubscriptionState
-from feed_publisher.domain.model import Entry, EntryState
+from feed_publisher.domain.model import EntryState
 from feed_publisher.domain.selection import Candidate, Choice, select
 from feed_publisher.domain.why import (
     EntryWhy,
@@ -23,23 +24,8 @@ from feed_publisher.domain.why import (
     judge_reader,
 )
 
-NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ENTRY = Entry(
-    number=1,
-    revision=1,
-    key="key",
-    id="urn:uuid:1",
-    title="Title",
-    authors=(),
-    summary="",
-    content_html="",
-    link=None,
-    language=None,
-    published=NOW,
-    updated=NOW,
-    state=EntryState.PUBLIC,
-)
+ENTRY = an_entry()
 VIEW = Viewpoint(choice=Choice(everything=0), cursor=10, through=20)
 MAILED = Mailed(id=7, number=3, at=NOW, state=DeliveryState.SENT)
 

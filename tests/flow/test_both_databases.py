@@ -107,7 +107,7 @@ def test_deciding_on_both_databases(tmp_path: Path, empty_url: str) -> None:
         asyncio.run(app.intake.pickup())
         now[0] += timedelta(days=7)
         (rolled,) = app.open_issues()
-        app.decisions.roll(rolled.id, "not approved in time", now[0])
+        app.decisions.roll(rolled.id, "nobody", "not approved in time", now[0])
         assert app.issues.books(rolled.id) == {DeliveryState.EXCLUDED: 2}
         now[0] += timedelta(days=7)
         (waiting,) = app.open_issues()

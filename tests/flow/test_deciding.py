@@ -369,6 +369,10 @@ def test_roll_brings_the_articles_in_the_next_issue(site: Site) -> None:
     assert state(paper, issue) is IssueState.CANCELLED
     assert paper.books(issue.id) == {"excluded": 2}
     assert any("was not approved in time. Nothing is lost" in notice for notice in paper.notices())
+    with paper.open() as app:
+        assert [(each.what, each.who) for each in app.decisions.look(issue.id).history] == [
+            ("ended", "nobody, in time")
+        ]
     paper.now = SEVEN + 7 * DAY
     following = draft(paper)
     approve(paper, following)

@@ -6,29 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from samples import NOW, an_entry
 
 from feed_publisher.domain.delivery import DeliveryState
-from feed_publisher.domain.model import Entry, EntryState
 from feed_publisher.domain.why import EntryVerdict, EntryWhy, Mailed, ReaderVerdict, ReaderWhy
 from feed_publisher.services.reasons import CENSUS, Words
 
-NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 WORDS = Words("Europe/Berlin", {1: "Ships", 2: "Towns"}, one=True)
-ENTRY = Entry(
-    number=1,
-    revision=1,
-    key="key",
-    id="urn:uuid:1",
-    title="Title",
-    authors=(),
-    summary="",
-    content_html="",
-    link=None,
-    language=None,
-    published=NOW,
-    updated=NOW,
-    state=EntryState.PUBLIC,
-)
+ENTRY = an_entry()
 MAILED = Mailed(id=7, number=3, at=NOW, state=DeliveryState.SENT)
 
 
@@ -59,6 +44,8 @@ def test_times_are_the_operators_and_a_pause_may_have_no_end() -> None:
     assert WORDS.reader(paused) == "Has paused it until Sun 22 Nov 2026, 10:00."
     for_ever = replace(paused, at=datetime(9999, 12, 31, 23, 59, tzinfo=UTC))
     assert WORDS.reader(for_ever) == "Has paused it until the reader ends it."
+    silent = replace(for_ever, silent=True)
+    assert WORDS.reader(silent).startswith("Was asked twice whether it is still wanted, and did not answer")
 
 
 def test_topics_are_called_by_their_titles() -> None:

@@ -23,10 +23,11 @@ from feed_publisher.cli.doctor import diagnoses, diagnosis_json, show_diagnosis
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.sponsors import dates
 from feed_publisher.compose.html import check_template
-from feed_publisher.config.models import Source
+from feed_publisher.config.models import Digest, Source
+from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.diagnosis import Health
 from feed_publisher.domain.errors import FeedPublisherError, InputError
-from feed_publisher.domain.issue import Images
+from feed_publisher.domain.issue import Images, SubscriptionState
 from feed_publisher.domain.language import spoken
 from feed_publisher.domain.source import SourceKind, SourceState
 from feed_publisher.services.sources import KINDS, SHOWN, SourceStatus, status
@@ -55,8 +56,10 @@ def check(place: Place, offline: bool, out: Out) -> None:
             *((f"source {source.slug}", partial(_source, source)) for source in app.settings.sources),
             ("fetching", _fetching),
             ("feeds", _feeds),
+            *((f"digest {each.slug}", partial(_desk, each)) for each in app.settings.digests if _is_for_desk(each)),
             *([] if offline else [("mail server", _relay)]),
             ("signatures", _signatures),
+            ("bounces", _bounces),
             *([] if offline or app.checkup.is_worth_it else [("address", _address)]),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
@@ -203,6 +206,30 @@ def _feeds(app: App) -> str:
     return f"{public} can be written"
 
 
+def _is_for_desk(digest: Digest) -> bool:
+    return digest.recipients == "operators"
+
+
+def _desk(digest: Digest, app: App) -> str:
+    """Who gets it while its readers wait; operators who do not are named."""
+    found = [
+        view
+        for operator in app.settings.mail.operators
+        for view in app.people.find(app.subscribe.key_of(parse_address(operator)))
+        if view.digest == digest.shadow.slug
+    ]
+    left = [view.address for view in found if view.state != SubscriptionState.ACTIVE]
+    never = [view.address for view in found if view.suppressed]
+    said = app.recipients.sentence(digest)
+    if left:
+        said += f"; {', '.join(left)} unsubscribed (take it out of operators and put it back, and it comes again)"
+    if never:
+        said += f"; never mailed: {', '.join(never)} (`suppress remove`)"
+    if len({*left, *never}) == len(found):
+        raise InputError(said, "digests.recipients")
+    return said
+
+
 def _relay(app: App) -> str:
     if app.rehearsal:
         return app.relay_text()
@@ -224,6 +251,10 @@ def _signatures(app: App) -> str:
     if alone:
         raise InputError(f"no key of [[dkim]] is for mail from {alone[0]}", "digests.from_address")
     return f"by {', '.join(signer.name for signer in signers)}; `dkim show` tells what the DNS must hold"
+
+
+def _bounces(app: App) -> str:
+    return app.returns.check()
 
 
 def _address(app: App) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from feed_publisher.app import App
-from feed_publisher.cli.common import Out, open_app, parse_instant, with_out
+from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.preview import preview
+from feed_publisher.cli.starting import start
 from feed_publisher.domain.cadence import Cadence
 
 
@@ -34,7 +35,9 @@ def list_digests(place: Place, out: Out) -> None:
                 "digest": each.slug,
                 "title": each.title,
                 "readers": app.people.count_active(each.slug),
-                "due": {cadence.value: _due(app, each.slug, cadence) for cadence in each.cadences},
+                "recipients": each.recipients,
+                "note": app.recipients.sentence(each),
+                "due": {cadence.value: _due(app, app.settings.mailed(each.slug), cadence) for cadence in each.cadences},
             }
             for each in app.settings.digests
         ]
@@ -45,27 +48,10 @@ def list_digests(place: Place, out: Out) -> None:
         assert isinstance(due, dict)  # noqa: S101 - narrows a type
         rows += [(each["digest"], each["title"], each["readers"], cadence, when) for cadence, when in due.items()]
     out.table(("digest", "title", "readers", "how often", "next"), rows)
-
-
-@digest.command()
-@click.argument("slug")
-@click.option("--from", "start", required=True, metavar="all|now|TIME", help="The first entries new readers get.")
-@with_out
-@click.pass_obj
-def start(place: Place, slug: str, start: str, out: Out) -> None:
-    """Let a digest start elsewhere, for readers who have had no issue yet."""
-    with open_app(place) as app:
-        app.settings.digest(slug)
-        if start == "all":
-            sequence = 0
-        elif start == "now":
-            sequence = app.issues.current_sequence()
-        else:
-            moment = parse_instant(start, app.settings.site.timezone, "--from")
-            sequence = app.issues.sequence_at(moment or app.clock())
-        readers = app.issues.restart_digest(slug, sequence)
-    out.say(f"{slug} starts after sequence {sequence}; that moves {readers} readers who have had no issue yet")
-    out.document({"digest": slug, "start": sequence, "readers": readers})
+    for each in found:
+        if each["note"]:
+            out.say(f"{each['digest']} {each['note']}")
 
 
 digest.add_command(preview)
+digest.add_command(start)

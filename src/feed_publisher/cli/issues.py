@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from feed_publisher.app import App
+from feed_publisher.cli.bounces import SAID
 from feed_publisher.cli.common import Out, books_json, open_app, read_file, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.send import issue_json
@@ -19,6 +20,7 @@ from feed_publisher.domain.editing import Change
 from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Issue, IssueState
 from feed_publisher.domain.model import escaped
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.ports.deciding import Carried, Choosable, Decided
 from feed_publisher.services.overview import books_text
 
@@ -42,7 +44,14 @@ def list_issues(place: Place, limit: int, out: Out) -> None:
     out.document(
         {
             "issues": [
-                {"issue": i.id, "digest": i.digest, "slot": i.slot, "state": i.state, "books": books_json(books)}
+                {
+                    "issue": i.id,
+                    "digest": i.digest,
+                    "desk": is_shadow(i.digest),
+                    "slot": i.slot,
+                    "state": i.state,
+                    "books": books_json(books),
+                }
                 for i, books in found
             ]
         }
@@ -62,10 +71,14 @@ def show(place: Place, number: int, out: Out) -> None:
         books = app.issues.books(number)
         web = app.issue_url(issue)
         history, entries = app.decisions.look(number).history, app.decisions.entries(number)
-        carried = app.decisions.sponsors(number)
-        out.document({**issue_json(app, issue), **_decided_json(history, entries), **_carried_json(carried)})
-    out.say(f"issue {issue.id} of {issue.digest}, {issue.slot}: {_state(issue)}")
+        carried, back = app.decisions.sponsors(number), app.bounces.of_issue(number)
+        more = _carried_json(carried) | {"came_back": {kind.value: count for kind, count in back.items()}}
+        out.document({**issue_json(app, issue), **_decided_json(history, entries), **more})
+    whom = ", for the operators only" if is_shadow(issue.digest) else ""
+    out.say(f"issue {issue.id} of {real_slug(issue.digest)}{whom}, {issue.slot}: {_state(issue)}")
     out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
+    if back:
+        out.say(f"came back: {', '.join(f'{count} {SAID[kind]}' for kind, count in back.items())}")
     if web:
         out.say(f"on the web: {web}")
     if issue.reason:
@@ -265,7 +278,7 @@ def resend(place: Place, number: int, state: str | None, subscriber: str | None,
     if (state is None) == (subscriber is None):
         raise click.UsageError("give --state or --subscriber")
     with open_app(place) as app:
-        app.issues.get(number)
+        _refuse_resting(app, app.issues.get(number))
         states = [RESENDABLE[state]] if state else list(RESENDABLE.values())
         subscription = _subscription(app, number, subscriber) if subscriber else None
         count = app.ledger.resend(number, states, subscription, app.clock())
@@ -275,6 +288,14 @@ def resend(place: Place, number: int, state: str | None, subscriber: str | None,
         else "nobody is in that state; nothing was queued"
     )
     out.document({"issue": number, "queued": count})
+
+
+def _refuse_resting(app: App, issue: Issue) -> None:
+    """What is queued again would be ended at once: the digest goes to others now."""
+    slug = real_slug(issue.digest)
+    if slug in app.all_rules() and app.settings.mailed(slug) != issue.digest:
+        whom = "its readers" if is_shadow(issue.digest) else "the operators only"
+        raise InputError(f"its newsletter goes to {whom} now (recipients in [[digests]])", f"issue {issue.id}")
 
 
 def _subscription(app: App, number: int, text: str) -> int:

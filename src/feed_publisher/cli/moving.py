@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import click
 from feed_publisher.app import App
 from feed_publisher.cli.common import SHOWN, Out, digest_named, on_terminal, open_app, with_out
 from feed_publisher.cli.group import Place
+from feed_publisher.cli.progress import progress_bar
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.parse.columns import COLUMNS, System
 from feed_publisher.ports.moving import ImportRecord, Listed, Undoing
@@ -115,27 +115,13 @@ def _bring(app: App, order: Order, report: Path | None, total: int | None) -> Ta
     from feed_publisher.adapters.lists import written_list
 
     header = ("line", "email", "what", "reason", "where")
-    with written_list(report, header) if report else nullcontext() as writer, _progress(total) as progress:
+    with written_list(report, header) if report else nullcontext() as writer, progress_bar(total) as progress:
 
         def tell(ended: Ended) -> None:
             if writer is not None:
                 writer.writerow((ended.line or "", ended.address, ended.fate, ended.reason, ended.where))
 
         return app.moving_in().bring(order, app.clock(), tell, progress)
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing when piped."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rows", total=total)
-        yield lambda count: bar.update(task, completed=count)
 
 
 def _show(order: Order, plans: Plans, forecast: Tally, out: Out) -> None:

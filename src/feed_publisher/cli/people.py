@@ -1,9 +1,10 @@
-"""subscribers add|list|show|why|erase and suppress add|list|remove; whole lists are in moving.py"""
+"""subscribers add|list|show|why|erase and suppress add|list|remove; whole lists are in moving.py and asking.py"""
 
 from __future__ import annotations
 
 import click
 
+from feed_publisher.cli.asking import ask, list_asked
 from feed_publisher.cli.common import Out, digest_named, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.moving import export, import_file, list_imports, undo_import
@@ -131,7 +132,7 @@ def erase(place: Place, address: str, out: Out) -> None:
     out.document({"address": address, "erased": True})
 
 
-for command in (import_file, list_imports, undo_import, export):
+for command in (import_file, list_imports, undo_import, export, ask, list_asked):
     subscribers.add_command(command)
 
 

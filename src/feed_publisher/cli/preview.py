@@ -60,12 +60,15 @@ def preview(
     one shows what is stored now, with post-dated articles that are public by then, as if nothing else happened.
     """
     with open_app(place) as app:
-        app.settings.digest(slug)
+        digest = app.settings.any_digest(slug)
         address = parse_address(subscriber) if subscriber else None
         moment = parse_instant(as_of, app.settings.site.timezone)
         asked = app.asked(slug, moment, cadence, address)
         proof = app.proofs().proof(asked, app.clock())
         words = app.reasons(one=address is not None)
+        said = app.recipients.sentence(digest)
+    if said:
+        out.say(f"{slug} {said}. This is what its readers would get.")
     shown = seen(proof.mail.message) if proof.mail else None
     _say(proof, shown, words, why, out)
     if folder is not None and proof.mail and shown:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import click
 
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, notices_json, open_app, recent_notices, show_notices, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.domain.errors import FeedPublisherError, MailError, TemplateError
+from feed_publisher.domain.errors import FeedPublisherError, FileError, MailError, TemplateError
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.publish import PublishReport
 from feed_publisher.services.words import many
+
+if TYPE_CHECKING:
+    from feed_publisher.ports.sending import Mailer
+
+
+LETTER_ROUNDS = 100
+"""In a tick; each asks at most a hundred readers of a round whether they still want a digest."""
 
 
 @click.command()
@@ -68,12 +76,12 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
     for issue in opened:
         out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
     await app.checkup.tell(opened)
-    trouble: FeedPublisherError | None = None
+    trouble = await _returns(app)
     async with AsyncExitStack() as stack:
         try:
             mailer = await stack.enter_async_context(app.relay())
             try:
-                await app.send_letters(mailer)
+                await _send_letters(app, mailer)
             except TemplateError as error:
                 trouble = error  # of a letter: issues leave all the same
             await app.send_due(mailer)
@@ -97,6 +105,22 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
         "notices": notices_json(notices),
     }
     return document, bool(picked.rejected or published.problems), trouble
+
+
+async def _send_letters(app: App, mailer: Mailer) -> None:
+    """All that wait, but for those who are asked whether they still want a digest: issues are not to wait for them."""
+    for _ in range(LETTER_ROUNDS):
+        if not await app.send_letters(mailer):
+            return
+
+
+async def _returns(app: App) -> FeedPublisherError | None:
+    """What came back is no reason to send nothing."""
+    try:
+        await app.returns.poll()
+    except (MailError, FileError) as error:
+        return error
+    return None
 
 
 def show_pickup(out: Out, report: PickupReport) -> None:

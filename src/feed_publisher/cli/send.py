@@ -19,6 +19,7 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Stage
 from feed_publisher.domain.errors import InputError, MailError, StorageError
 from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.preview import Plan
 from feed_publisher.services.send import SendReport
@@ -59,14 +60,16 @@ def send(
     Shows the subject and the exact numbers first. Nothing new for anybody: says so and mails nothing.
     """
     with open_app(place) as app:
-        app.settings.digest(slug)
+        mailed = app.settings.mailed(slug)
         moment = parse_instant(as_of, app.settings.site.timezone)
+        if said := app.recipients.sentence(app.settings.any_digest(slug)):
+            out.say(f"{slug} {said}")
         if test:
-            _send_test(app, slug, test, moment, out)
+            _send_test(app, mailed, test, moment, out)
         elif dry_run is not None:
-            _dry_run(app, slug, dry_run, moment, out)
+            _dry_run(app, mailed, dry_run, moment, out)
         else:
-            _send(app, slug, moment, yes, force, out)
+            _send(app, mailed, moment, yes, force, out)
 
 
 def _send(app: App, slug: str, as_of: datetime | None, yes: bool, force: bool, out: Out) -> None:
@@ -214,6 +217,7 @@ def issue_json(app: App, issue: Issue) -> dict[str, object]:
     return {
         "issue": issue.id,
         "digest": issue.digest,
+        "desk": is_shadow(issue.digest),
         "slot": issue.slot,
         "number": issue.issue_number,
         "rehearsal": issue.rehearsal,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 
 MAX_SUBJECT = 200
 _MARKER = "fpm{nonce}{name}mpf"
@@ -35,6 +36,7 @@ class Links:
 
     unsubscribe: str
     preferences: str
+    unsubscribe_mail: str = ""
 
     @property
     def values(self) -> dict[str, str]:
@@ -56,7 +58,8 @@ def readable(text: str, nonce: str, links: Links) -> str:
 class Sender:
     """Who a mail is from. ``list_id`` such as weekly.harbour.example, or "" for letters to one person.
 
-    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none.
+    ``list_help`` and ``list_archive`` are pages (RFC 2369), "" where there is none. ``mark`` stands before each
+    subject.
     """
 
     name: str
@@ -66,41 +69,48 @@ class Sender:
     list_help: str = ""
     list_archive: str = ""
     message_id_domain: str = "localhost"
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personal:
-    """What differs from reader to reader. ``unsubscribe_url`` goes into the headers when it is given."""
+    """What differs from reader to reader.
+
+    ``unsubscribe_url`` goes into the headers when it is given, and ``unsubscribe_mail``, an address, beside it.
+    """
 
     to: str
     message_id: str
     date: datetime
     values: Mapping[str, str]
     unsubscribe_url: str = ""
+    unsubscribe_mail: str = ""
 
 
 class Skeleton:
     """The part of a message that all readers of an edition share, encoded once."""
 
     def __init__(self, sender: Sender, subject: str, html: str, text: str, language: str, nonce: str) -> None:
-        self._fixed_headers = _fixed_headers(sender, subject, language)
-        self._text = _pieces(text, nonce)
-        self._html = _pieces(html, nonce)
+        pieces: list[bytes | str] = ["head", _fixed_headers(sender, subject, language)]
+        pieces += [b'Content-Type: multipart/alternative;\r\n boundary="', "boundary", b'"\r\n\r\n']
+        for kind, content in ((b"text/plain", text), (b"text/html", html)):
+            pieces += [b"--", "boundary", b"\r\nContent-Type: " + kind + _PART_HEAD, *_pieces(content, nonce), b"\r\n"]
+        pieces += [b"--", "boundary", b"--\r\n"]
+        self._pieces = [piece if isinstance(piece, bytes) else b"" for piece in pieces]
+        self._slots = [(place, piece) for place, piece in enumerate(pieces) if isinstance(piece, str)]
 
     def message(self, personal: Personal) -> bytes:
         """CRLF line ends, 7-bit, lines of at most 998 bytes; the same bytes for the same arguments."""
-        boundary = b"=_" + hashlib.sha256(personal.message_id.encode()).hexdigest()[:32].encode()
         values = {name: encode_body(value) for name, value in personal.values.items()}
-        return b"".join(
-            (
-                _personal_headers(personal),
-                self._fixed_headers,
-                b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n',
-                *_part(boundary, b"text/plain", self._text, values),
-                *_part(boundary, b"text/html", self._html, values),
-                b"--" + boundary + b"--\r\n",
-            )
-        )
+        values["head"] = _personal_headers(personal)
+        values["boundary"] = b"=_" + hashlib.sha256(personal.message_id.encode()).hexdigest()[:32].encode()
+        pieces = self._pieces.copy()
+        for place, name in self._slots:
+            pieces[place] = values[name]
+        return b"".join(pieces)
+
+
+_PART_HEAD = b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
 def clean_header(text: str, limit: int = MAX_SUBJECT) -> str:
@@ -135,6 +145,8 @@ def encode_address(name: str, display: str, address: str) -> bytes:
 
 def encode_body(text: str) -> bytes:
     """Quoted-printable (RFC 2045 §6.7) with CRLF line ends."""
+    if "\n" not in text and "\r" not in text:
+        return _encode_line(text.encode("utf-8", "replace"))
     lines = re.sub(r"\r\n|\r", "\n", text).encode("utf-8", "replace").split(b"\n")
     return b"\r\n".join(_encode_line(line) for line in lines)
 
@@ -159,26 +171,26 @@ def _pieces(text: str, nonce: str) -> tuple[bytes | str, ...]:
     return tuple(pieces)
 
 
-def _part(
-    boundary: bytes, kind: bytes, pieces: Sequence[bytes | str], values: Mapping[str, bytes]
-) -> tuple[bytes, ...]:
-    head = b"--" + boundary + b"\r\nContent-Type: " + kind + b"; charset=utf-8\r\n"
-    body = (piece if isinstance(piece, bytes) else values[piece] for piece in pieces)
-    return (head, b"Content-Transfer-Encoding: quoted-printable\r\n\r\n", *body, b"\r\n")
-
-
 def _personal_headers(personal: Personal) -> bytes:
     lines = [
         f"To: {personal.to}",
-        f"Date: {format_datetime(personal.date)}",
+        f"Date: {_date(personal.date)}",
         f"Message-ID: <{personal.message_id}>",
     ]
     if personal.unsubscribe_url:
+        by_mail = f", <mailto:{personal.unsubscribe_mail}?subject=unsubscribe>" if personal.unsubscribe_mail else ""
         lines += [
-            f"List-Unsubscribe: <{personal.unsubscribe_url}>",
+            f"List-Unsubscribe: <{personal.unsubscribe_url}>{by_mail}",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ]
-    return "".join(f"{_checked(line)}\r\n" for line in lines).encode()
+    _checked("".join(lines))
+    return "\r\n".join((*lines, "")).encode()
+
+
+@lru_cache(maxsize=8)
+def _date(date: datetime) -> str:
+    """All messages of an issue have the same."""
+    return format_datetime(date)
 
 
 def _checked(line: str) -> str:

@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from feed_publisher.config.bounces import Bounces
 from feed_publisher.config.section import Section
 from feed_publisher.config.sponsors import Sponsor
 from feed_publisher.config.succession import contradiction
@@ -43,6 +44,7 @@ from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.errors import ConfigError
 from feed_publisher.domain.issue import Images
 from feed_publisher.domain.rhythm import QuietHours, Rhythm, dates_left_out
+from feed_publisher.domain.shadow import LONGEST, shadow_of
 
 
 def _is_loopback(address: str) -> bool:
@@ -119,6 +121,10 @@ class MailSettings(Section):
 
     list_domain: Domain = ""
     """Domain of List-Id and Message-ID. Empty: the domain of the digest's from_address."""
+
+    bounce_domain: Domain = ""
+    """The domain that mail comes back to, such as "bounces.harbour.example": each mail of an issue has a sender of its
+    own there. Empty: it comes back to from_address. See [bounces]."""
 
     footer: PlainText = ""
     """A few words of your own at the foot of every mail; plain text, its lines are kept."""
@@ -376,6 +382,10 @@ class Digest(Section):
     language: Language | None = None
     """Language of its mails and of the page to subscribe, when not site.language; readers may choose another."""
 
+    recipients: Literal["subscribers", "operators"] = "subscribers"
+    """"operators": its issues go to [mail] operators only; its readers keep their places, and get the first one that is
+    due after this is "subscribers" again."""
+
     policy: Literal["auto", "approve"] = "auto"
     """"approve": a scheduled issue waits until somebody approves it, by the link in the mail to [mail] operators or
     with `issues approve`."""
@@ -443,6 +453,12 @@ class Digest(Section):
             raise ValueError(f"hour: {self.hour:%H:%M} lies in the quiet hours, {self.quiet}")
         return self
 
+    @property
+    def shadow(self) -> Digest:
+        """What is mailed in its place while it goes to the operators only."""
+        aside = {"slug": shadow_of(self.slug), "recipients": "subscribers", "archive": False, "welcome": False}
+        return self.model_copy(update=aside)
+
     def _check_decisions(self) -> None:
         """What belongs to a policy is refused with the other, where it would do nothing."""
         mine: tuple[tuple[str, object, str], ...] = (
@@ -485,6 +501,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
+    bounces: Bounces = Bounces()
     dkim: tuple[Dkim, ...] = ()
     fetch: Fetch = Fetch()
     websub: WebSub = WebSub()
@@ -511,6 +528,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _mail_comes_back_somewhere(self) -> Settings:
+        if self.bounces.takes_mail and not self.mail.bounce_domain:
+            raise ValueError("bounces: mail that comes back needs a domain of its own; set bounce_domain in [mail]")
+        return self
+
+    @model_validator(mode="after")
     def _old_feeds_are_unique(self) -> Settings:
         paths = [*self.site.old_feeds, *(path for topic in self.topics for path in topic.old_feeds)]
         double = next((path for path in paths if paths.count(path) > 1), None)
@@ -533,6 +556,23 @@ class Settings(BaseSettings):
             for slug in set(sponsor.digests) - set(known):
                 there = ", ".join(known) or "none"
                 raise ValueError(f"sponsors: {sponsor.slug} names the digest {slug!r} in digests; there is: {there}")
+        return self
+
+    @model_validator(mode="after")
+    def _operators_can_be_mailed(self) -> Settings:
+        for digest in self.digests:
+            if digest.recipients == "subscribers":
+                continue
+            if not self.mail.operators:
+                raise ValueError(
+                    f'digests: {digest.slug} has recipients = "operators", and [mail] operators is empty; name there '
+                    "who is to get it"
+                )
+            if len(digest.slug) > LONGEST:
+                raise ValueError(
+                    f'digests: recipients = "operators" needs a slug of at most {LONGEST} characters, and '
+                    f"{digest.slug!r} has {len(digest.slug)}"
+                )
         return self
 
     @property
@@ -566,6 +606,25 @@ class Settings(BaseSettings):
                 return source
         known = ", ".join(source.slug for source in self.sources) or "none"
         raise ConfigError(f"there is no source {slug!r}; publisher.toml has: {known}")
+
+    @property
+    def shadows(self) -> tuple[Digest, ...]:
+        """Of the digests that go to the operators only."""
+        return tuple(digest.shadow for digest in self.digests if digest.recipients == "operators")
+
+    @property
+    def all_digests(self) -> tuple[Digest, ...]:
+        """Those that people know, and shadows."""
+        return (*self.digests, *self.shadows)
+
+    def any_digest(self, slug: str) -> Digest:
+        """As ``digest``, shadows included: nobody may subscribe to those."""
+        return next((shadow for shadow in self.shadows if shadow.slug == slug), None) or self.digest(slug)
+
+    def mailed(self, slug: str) -> str:
+        """What is mailed of this digest now: itself, or its shadow. Raises ConfigError."""
+        digest = self.any_digest(slug)
+        return digest.shadow.slug if digest.recipients == "operators" else digest.slug
 
     def digest(self, slug: str) -> Digest:
         """The digest of this slug, or ConfigError naming the known ones."""

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     PREFERENCES = 3
     MOVE = 5  # another address takes the place of a person's
     DECIDE = 6  # about an issue that waits; the subject is the mail that asked
+    KEEP = 8  # still wanted, says the reader of one subscription who was asked in one round
     DATA = 4  # all that is stored about a person: to see it and to have it erased, for an hour
 
 
@@ -73,6 +74,19 @@ def time_of_dated(subject: int, seconds: int) -> int:
     """When it was made, in seconds since 1970, rounded down to ten minutes; ``seconds`` is now."""
     age = (seconds // _STEP - subject) % (1 << _STEP_BITS)
     return (seconds // _STEP - age) * _STEP
+
+
+_READER_BITS = 40
+
+
+def of_round(round_number: int, subscription: int) -> int:
+    """The subject of a token for one subscription in one round of asking."""
+    return (round_number << _READER_BITS) | subscription
+
+
+def split_round(subject: int) -> tuple[int, int]:
+    """Round and subscription."""
+    return subject >> _READER_BITS, subject % (1 << _READER_BITS)
 
 
 def is_fresh(subject: int, seconds: int) -> bool:

@@ -167,6 +167,7 @@ class ReaderFacts:
     """What decides whether a reader gets an issue at all. ``waiting``: what has not left of an earlier one.
 
     ``ended``: all topics that were chosen have ended.
+    ``silent``: was asked twice whether it is still wanted, and did not answer.
     """
 
     state: SubscriptionState
@@ -176,17 +177,22 @@ class ReaderFacts:
     left_at: datetime | None = None
     waiting: Mailed | None = None
     ended: bool = False
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderVerdict:
-    """``entries``: how many there are for this reader. ``at`` and ``mailed`` where the reason has them."""
+    """``entries``: how many there are for this reader. ``at`` and ``mailed`` where the reason has them.
+
+    ``silent``: paused for want of an answer, not by the reader.
+    """
 
     why: ReaderWhy
     entries: int = 0
     at: datetime | None = None
     mailed: Mailed | None = None
     cadence: str = ""
+    silent: bool = False
 
     @property
     def is_in(self) -> bool:
@@ -207,7 +213,7 @@ def judge_reader(
     if facts.suppressed:
         return ReaderVerdict(why=ReaderWhy.NEVER_MAILED)
     if facts.paused_until is not None and facts.paused_until > at:
-        return ReaderVerdict(why=ReaderWhy.PAUSED, at=facts.paused_until)
+        return ReaderVerdict(why=ReaderWhy.PAUSED, at=facts.paused_until, silent=facts.silent)
     if cadence is not None and cadence != facts.cadence:
         return ReaderVerdict(why=ReaderWhy.OTHER_CADENCE, cadence=facts.cadence)
     if facts.waiting is not None:

@@ -64,15 +64,20 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """An edition of an issue that has readers. ``html`` and ``text`` hold markers made with ``nonce``."""
+class MainEdition:
+    """The edition of an issue that most of its readers get. ``html`` and ``text`` hold markers made with ``nonce``.
+
+    ``readers`` of ``all_readers`` get it; the others one of the other ``editions``, which are counted and not read:
+    there may be thousands.
+    """
 
     language: str
-    subject: str
     html: str
     text: str
     nonce: str
     readers: int
+    all_readers: int
+    editions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +113,7 @@ class DecisionStore(Protocol):
         """Nothing leaves until somebody approves: a draft waits whatever the settings say, what is ready is paused."""
         ...
 
-    def roll(self, number: int, reason: str, now: datetime) -> Issue:
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
         """End a draft; its entries come in the next issue."""
         ...
 
@@ -123,8 +128,8 @@ class DecisionStore(Protocol):
 
     def entries(self, number: int) -> list[Choosable]: ...
     def sponsors(self, number: int) -> list[Carried]: ...
-    def versions(self, number: int) -> list[Version]:
-        """Those with readers, the one with most of them first."""
+    def main_edition(self, number: int) -> MainEdition | None:
+        """None when no edition of it has readers."""
         ...
 
     def question(self, number: int) -> Question | None: ...

@@ -24,6 +24,7 @@ class KnownReader:
     paused_fresh: bool
     waiting: Mailed | None
     from_sequence: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from feed_publisher.domain.cadence import cadence_of
 from feed_publisher.domain.editing import Change, edited
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueState
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.ports.deciding import DecisionStore, Open, What
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.services.edition import DigestRules
@@ -108,7 +109,7 @@ class Deciding:
                 f'was sent although nobody had approved it (unapproved = "send"). `issues pause {issue.id}` stops it.'
             )
         else:
-            self._store.roll(issue.id, "not approved in time", now)
+            self._store.roll(issue.id, NOBODY, "not approved in time", now)
             said = "was not approved in time. Nothing is lost: readers get its articles in the next issue."
         self._desk.tell(f"undecided {issue.id}", f"{self._name(issue)} {said}", now)
 
@@ -117,7 +118,8 @@ class Deciding:
     def sentence(self, about: Open) -> str:
         """What an issue waits for, what becomes of it, and the next action."""
         issue = about.issue
-        size = f"{many(issue.entries, 'article')} for {many(about.waiting, 'reader')}, “{issue.subject}”"
+        whom = many(about.waiting, "operator" if is_shadow(issue.digest) else "reader")
+        size = f"{many(issue.entries, 'article')} for {whom}, “{issue.subject}”"
         if issue.state is IssueState.READY:
             leaves = f"leaves by itself {self._time(about.first_at)}" if about.first_at else "is leaving"
             return f"{self._name(issue)} {leaves}: {size}. `issues hold {issue.id}` stops it."
@@ -138,8 +140,8 @@ class Deciding:
         return f"otherwise it ends {self._time(until)} and its articles come in the next issue"
 
     def _name(self, issue: Issue) -> str:
-        title = self._rules[issue.digest].title if issue.digest in self._rules else issue.digest
-        return f"{title} ({issue.slot})"
+        name = self._rules[issue.digest].name if issue.digest in self._rules else issue.digest
+        return f"{name} ({issue.slot})"
 
     def _time(self, moment: datetime | None) -> str:
         return f"{moment.astimezone(self._zone):%a %d %b %H:%M}" if moment else ""

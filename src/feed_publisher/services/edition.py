@@ -27,6 +27,7 @@ from feed_publisher.domain.language import spoken
 from feed_publisher.domain.model import Entry, TopicRef
 from feed_publisher.domain.rhythm import QuietHours, Rhythm
 from feed_publisher.domain.selection import Candidate, Choice, Minimum, Selected, rolls_over, select
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.domain.sponsor import Sponsor, SponsorBlock, without
 from feed_publisher.ports.issues import IssueStore, StaleEdition
 from feed_publisher.ports.topics import TopicStore
@@ -67,6 +68,18 @@ class DigestRules:
     guards: bool = True
     sponsors: tuple[Sponsor, ...] = ()
     """Those that may be in its issues, in the order of the settings."""
+    rests: bool = False
+    """Nothing is mailed of it: it goes to the operators only, by its shadow."""
+
+    @property
+    def public_slug(self) -> str:
+        """What addresses and commands have; a shadow has that of its digest."""
+        return real_slug(self.slug)
+
+    @property
+    def name(self) -> str:
+        """The title, as operators are told it."""
+        return f"{self.title} (for the operators only)" if is_shadow(self.slug) else self.title
 
     def rhythm(self, cadence: Cadence) -> Rhythm:
         """The dates of one of its cadences."""
@@ -341,7 +354,7 @@ class Editions:
     def _digest_view(self, rules: DigestRules) -> DigestView:
         return DigestView(
             title=rules.title,
-            url=f"{self._press.site.url}/digests/{rules.slug}",
+            url=f"{self._press.site.url}/digests/{rules.public_slug}",
             footer=rules.footer,
             images=rules.images,
             link_parameters=rules.link_parameters,

@@ -18,6 +18,7 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdict
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.language import direction, spoken
+from feed_publisher.domain.shadow import real_slug
 from feed_publisher.ports.people import Letter, LetterStore
 from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.subscribe import Subscribe
@@ -105,7 +106,7 @@ class Letters:
         sender, language = rules.sender, spoken(letter.language, self._languages, rules.language)
         context: dict[str, object] = {
             "site": self._site,
-            "digest": DigestView(title=rules.title, url=f"{self._site.url}/digests/{letter.digest}"),
+            "digest": DigestView(title=rules.title, url=f"{self._site.url}/digests/{real_slug(letter.digest)}"),
             "kind": letter.kind,
             "language": language,
             "direction": direction(language),

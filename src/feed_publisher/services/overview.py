@@ -63,8 +63,9 @@ def overview(
             said.append(issue_sentence(issue, store.books(issue.id), rules, local))
     said += [f"{_time(notice.at, local)}: {notice.sentence}" for notice in desk.notices(3)]
     due = [
-        f"{each.title}, {cadence}: {_time(each.next_due(cadence, now), local)}."
+        f"{each.name}, {cadence}: {_time(each.next_due(cadence, now), local)}."
         for each in rules.values()
+        if not each.rests
         for cadence in each.cadences
         if cadence is not Cadence.INSTANT
     ]
@@ -76,7 +77,7 @@ def overview(
 
 def issue_sentence(issue: Issue, books: Books, rules: Mapping[str, DigestRules], zone: ZoneInfo) -> str:
     """An issue with its subject and its books."""
-    title = rules[issue.digest].title if issue.digest in rules else issue.digest
+    title = rules[issue.digest].name if issue.digest in rules else issue.digest
     kind = "rehearsal" if issue.rehearsal else f"issue {issue.issue_number}" if issue.issue_number else "issue"
     return f"{title}, {kind}, {_time(issue.opened_at, zone)}: “{issue.subject}”; {books_text(books)}."
 

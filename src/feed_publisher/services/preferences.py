@@ -12,6 +12,7 @@ from feed_publisher.domain.cadence import Cadence, Clock, due_at, parse_time
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.language import Say
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.domain.token import Claim, Purpose, is_fresh, of_dated, time_of_dated
 from feed_publisher.ports.people import Moved, PeopleStore, PersonEvent, PreferenceStore, SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
@@ -117,7 +118,7 @@ class Preferences:
 
     def join(self, owner: SubscriberView, digest: str, now: datetime) -> bool:
         """The same person gets another digest, or one they had left. Raises InputError for an unknown one."""
-        if digest not in self._rules:
+        if digest not in self._rules or is_shadow(digest):
             raise InputError(Say("there is no such newsletter (any more)"), "digest")
         return self._store.join(owner.subscription, digest, self._rules[digest].cadences[0].value, now)
 
@@ -180,7 +181,7 @@ class Preferences:
     def next_issue(self, view: SubscriberView, now: datetime) -> tuple[datetime, Clock] | None:
         """When the next one is due for this reader's own clock; None while nothing comes, or no date is known."""
         rules = self._rules.get(view.digest)
-        if rules is None or view.state != SubscriptionState.ACTIVE or view.cadence not in rules.cadences:
+        if rules is None or rules.rests or view.state != SubscriptionState.ACTIVE or view.cadence not in rules.cadences:
             return None
         if view.cadence == Cadence.INSTANT:
             return None

@@ -11,6 +11,7 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import Edition, Issue, IssueState, Reader
 from feed_publisher.domain.issue_guard import HISTORY, doubt
 from feed_publisher.domain.selection import Minimum
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.ports.deciding import DecisionStore
 from feed_publisher.ports.issues import Audience, Batch, IssueStore, NewDelivery
@@ -96,8 +97,10 @@ class Preparing:
 
     def _doubt(self, issue: Issue, cadence: Cadence) -> str:
         past = self._decisions.past(issue, HISTORY)
-        # Mail as it happens is for those who follow the topic of one article: their number tells nothing.
-        return doubt(self._decisions.measured(issue.id), past, compares_readers=cadence is not Cadence.INSTANT)
+        # Mail as it happens is for those who follow the topic of one article: their number tells nothing. Nor does
+        # that of operators.
+        compares = cadence is not Cadence.INSTANT and not is_shadow(issue.digest)
+        return doubt(self._decisions.measured(issue.id), past, compares_readers=compares)
 
     def _add(self, issue: Issue, page: Batch, now: datetime) -> int:
         """Store a page in short transactions; up to where it got."""

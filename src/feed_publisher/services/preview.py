@@ -10,6 +10,7 @@ from feed_publisher.compose.digest import Line
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.issue import Edition, Reader, archive_name
 from feed_publisher.domain.selection import Choice, rolls_over, select
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.ports.issues import Audience, IssueStore
 from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.sponsoring import Sponsoring
@@ -102,9 +103,9 @@ class Preview:
         return self._editions.render(rules, plan.sample, plan.language, self.next_issue(rules)[0], now).subject
 
     def next_issue(self, rules: DigestRules) -> tuple[int | None, str]:
-        """The number of the next issue (rehearsals have none), and its name in the archive."""
+        """The number of the next issue (rehearsals and shadows have none), and its name in the archive."""
         id, number = self._store.next_issue(rules.slug)
-        shown = None if self._rehearsal else number
+        shown = None if self._rehearsal or is_shadow(rules.slug) else number
         return shown, archive_name(id, shown)
 
     def mailing(self, rules: DigestRules, now: datetime, as_of: datetime | None) -> Iterator[tuple[Reader, Edition]]:

@@ -212,6 +212,7 @@ class Proofs:
             left_at=known.left_at,
             waiting=known.waiting,
             ended=Choice.parse(reader.choice).is_within(self._editions.over()),
+            silent=known.silent,
         )
         leaves_at, _ = Dues(rules, asked.cadence, horizon.slot, horizon.at).of(reader.zone, reader.at)
         verdict = judge_reader(facts, asked.cadence, horizon.at, leaves_at, len(lines), too_few)

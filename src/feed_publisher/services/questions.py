@@ -17,7 +17,7 @@ from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Result, verdict
 from feed_publisher.domain.issue import IssueState
 from feed_publisher.domain.token import Purpose, make_token, read_token
-from feed_publisher.ports.deciding import DecisionStore, Open, Question, Version
+from feed_publisher.ports.deciding import DecisionStore, MainEdition, Open, Question
 from feed_publisher.ports.sending import Mailer, Outgoing
 from feed_publisher.services.deciding import Deciding
 
@@ -91,24 +91,21 @@ class Questions:
 
     def _composed(self, question: Question, now: datetime) -> Outgoing | None:
         """None for an issue that has been decided about meanwhile, or whose digest has left the settings."""
-        about, versions = self._store.look(question.issue), self._store.versions(question.issue)
+        about, main = self._store.look(question.issue), self._store.main_edition(question.issue)
         sender = self._senders.get(about.issue.digest)
-        if sender is None or not versions or not _is_open(about):
+        if sender is None or main is None or not _is_open(about):
             self._store.question_leaves(question.number)
             return None
-        return self._message(question, about, versions, sender, now)
+        return self._message(question, about, main, sender, now)
 
-    def _message(
-        self, question: Question, about: Open, versions: list[Version], sender: Sender, now: datetime
-    ) -> Outgoing:
-        main = versions[0]
+    def _message(self, question: Question, about: Open, main: MainEdition, sender: Sender, now: datetime) -> Outgoing:
         context: dict[str, object] = {
             "site": self._site,
             "accent": self._site.accent,
             "issue": about.issue,
             "announced": about.issue.state is IssueState.READY,
             "sentence": self._deciding.sentence(about),
-            "versions": len(versions),
+            "versions": main.editions,
             "main_readers": main.readers,
             "readers": about.waiting,
             "decide_url": self.url(question),

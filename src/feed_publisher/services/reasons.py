@@ -97,6 +97,10 @@ class Words:
                 return f"Has {many(verdict.entries, 'new article')}, fewer than the minimum: they wait for more."
             case ReaderWhy.OTHER_CADENCE:
                 return f"Gets the {verdict.cadence} issue, not this one."
+            case ReaderWhy.PAUSED if verdict.silent:
+                return (
+                    "Was asked twice whether it is still wanted, and did not answer: paused until the reader says yes."
+                )
             case ReaderWhy.PAUSED:
                 until = "until the reader ends it" if verdict.at and verdict.at.year >= FOR_EVER else f"until {at}"
                 return f"Has paused it {until}."

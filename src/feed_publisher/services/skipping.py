@@ -39,9 +39,9 @@ class Skipping:
         """Once, with the next action."""
         due = rules.next_due(slot.cadence, now)
         sentence = (
-            f"{rules.title} ({slot}) was not sent: {why}. The next is due "
+            f"{rules.name} ({slot}) was not sent: {why}. The next is due "
             f"{due.astimezone(ZoneInfo(self._timezone)):%a %d %b %H:%M}; "
-            f"`feed-publisher send {rules.slug}` sends by hand."
+            f"`feed-publisher send {rules.public_slug}` sends by hand."
         )
         self._desk.tell(f"skipped {rules.slug} {slot}", sentence, now)
 
@@ -58,7 +58,7 @@ class Skipping:
             looked, older = looked + 1, rhythm.step(older, -1)
         if missed:
             sentence = (
-                f"{rules.title} missed {missed} {slot.cadence} {'date' if missed == 1 else 'dates'} before {slot}, "
+                f"{rules.name} missed {missed} {slot.cadence} {'date' if missed == 1 else 'dates'} before {slot}, "
                 "because the program was not running. Nothing is lost: readers get the articles in the next issue."
             )
             self._desk.tell(f"missed {rules.slug} before {slot}", sentence, now)
@@ -68,7 +68,7 @@ class Skipping:
     def tell_waiting(self, rules: DigestRules, issue: Issue, error: TemplateError, now: datetime) -> None:
         """An issue that cannot be rendered waits."""
         sentence = (
-            f"{rules.title} ({issue.slot}) waits, because a template is broken: {error}. Mend it, and the issue "
+            f"{rules.name} ({issue.slot}) waits, because a template is broken: {error}. Mend it, and the issue "
             "leaves by itself; `check` finds such mistakes before an issue is due."
         )
         self._desk.tell(f"template {issue.id} {error}"[:200], sentence, now)
@@ -79,7 +79,7 @@ class Skipping:
             return
         self._store.change_state(issue, (IssueState.READY,), IssueState.PAUSED)
         sentence = (
-            f"{rules.title} (issue {issue}) is paused: an article of it has changed, and a template is broken: "
+            f"{rules.name} (issue {issue}) is paused: an article of it has changed, and a template is broken: "
             f"{error}. Mend it, then `issues resume {issue}`."
         )
         self._desk.tell(f"template {issue} {error}"[:200], sentence, now)

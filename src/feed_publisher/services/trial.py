@@ -10,6 +10,7 @@ from feed_publisher.compose.lint import lint
 from feed_publisher.compose.message import Links, Sender, Skeleton
 from feed_publisher.compose.specimen import specimen_lines, specimen_sponsors
 from feed_publisher.domain.address import Address, parse_address
+from feed_publisher.domain.asking import Patience
 from feed_publisher.domain.delivery import Result
 from feed_publisher.domain.errors import TemplateError
 from feed_publisher.domain.finding import Level
@@ -17,6 +18,7 @@ from feed_publisher.domain.issue import Edition
 from feed_publisher.domain.sponsor import SponsorBlock
 from feed_publisher.ports.people import Letter, PeopleStore
 from feed_publisher.ports.sending import Mailer, Outgoing
+from feed_publisher.services.ask_mails import ASKED_FOR, AskMails, specimen
 from feed_publisher.services.edition import DigestRules, Editions
 from feed_publisher.services.letters import KINDS, Letters
 from feed_publisher.services.preview import Preview
@@ -82,13 +84,16 @@ async def send_test(
 
 
 def check_templates(
-    editions: Editions, rules: DigestRules, letterhead: Letterhead, letters: Letters, now: datetime
+    editions: Editions, rules: DigestRules, letterhead: Letterhead, letters: Letters, asks: AskMails, now: datetime
 ) -> None:
     """Make a mail of odd articles, and every letter. Raises TemplateError for what a reader must not be mailed."""
     _check(f"the mail of {rules.slug}", sample(editions, rules, letterhead, now))
     for kind in KINDS:
         letter = Letter(subscription=1, request=1, kind=kind, address=_READER, digest=rules.slug)
         _check(f"the letter {kind!r}", letters.compose(letter, now).message)
+    for state, kind in ASKED_FOR.items():
+        due = specimen(rules.slug, Patience(remind_after=7, pause_after=14), now, state)
+        _check(f"the letter {kind!r}", asks.compose(due, 1, now).message)
 
 
 def sample(editions: Editions, rules: DigestRules, letterhead: Letterhead, now: datetime) -> bytes:

@@ -75,8 +75,9 @@ class DecidePages:
     def _page(self, request: Request, question: Question, error: str = "", form: IssueEdits | None = None) -> Response:
         app = self._app
         about = app.decisions.look(question.issue)
-        versions = app.decisions.versions(question.issue)
-        title = next((d.title for d in app.settings.digests if d.slug == about.issue.digest), about.issue.digest)
+        main = app.decisions.main_edition(question.issue)
+        rules = app.all_rules().get(about.issue.digest)
+        title = rules.name if rules else about.issue.digest
         address = f"{self._pages.base}/decide/{request.path_params['token']}"
         return self._pages.page(
             request,
@@ -87,8 +88,8 @@ class DecidePages:
             digest=title,
             error=error,
             state=self._state(about),
-            readers=sum(version.readers for version in versions),
-            versions=versions,
+            readers=main.all_readers if main else 0,
+            versions=main.editions if main else 0,
             leaves_at=about.first_at,
             sponsors=app.decisions.sponsors(question.issue),
             entries=app.decisions.entries(question.issue) if _can_change(about) else self._remaining(question.issue),
@@ -99,7 +100,7 @@ class DecidePages:
             can_hold=_can_hold(about),
             hold_label="Hold" if about.issue.state is IssueState.DRAFT else "Stop",
             history=about.history,
-            mail_url=f"{address}/mail" if versions else "",
+            mail_url=f"{address}/mail" if main else "",
         )
 
     def _remaining(self, number: int) -> list[Choosable]:
@@ -129,10 +130,9 @@ class DecidePages:
 
     def _mail(self, request: Request) -> Response:
         question = self._question(request)
-        versions = self._app.decisions.versions(question.issue) if question else []
-        if not versions:
+        main = self._app.decisions.main_edition(question.issue) if question else None
+        if main is None:
             return self._unknown(request)
-        main = versions[0]
         html = readable(main.html, main.nonce, self._app.letterhead.links(0))
         return HTMLResponse(html, headers=MAIL_POLICY)
 

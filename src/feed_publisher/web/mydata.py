@@ -71,7 +71,7 @@ class DataPages:
             data=found,
             states=STATES,
             rhythms=RHYTHMS,
-            titles={digest.slug: digest.title for digest in self._app.settings.digests},
+            titles={slug: rules.name for slug, rules in self._app.all_rules().items()},
             erased=erased,
             asked=asked,
             error=error,

@@ -22,6 +22,7 @@ from feed_publisher.compose.html import render
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.language import Say, direction, direction_of, primary_language, spoken
 from feed_publisher.domain.model import AuthorRef, Entry
+from feed_publisher.domain.shadow import real_slug
 from feed_publisher.web.phrases import schedule
 
 SECURITY = {
@@ -131,7 +132,7 @@ class Pages:
 
     def language_of(self, digest: str, wanted: str | None) -> str:
         """A reader's own, else that of the digest."""
-        known = next((each for each in self.app.settings.digests if each.slug == digest), None)
+        known = next((each for each in self.app.settings.digests if each.slug == real_slug(digest)), None)
         usual = (known.language if known else None) or self.language
         return spoken(wanted, self.app.catalogs.languages, usual)
 
@@ -168,7 +169,7 @@ class Pages:
     def digest(self, digest: Digest) -> dict[str, Any]:
         return {
             "title": digest.title,
-            "url": f"{self.base}/digests/{digest.slug}",
+            "url": f"{self.base}/digests/{real_slug(digest.slug)}",
             "schedule": schedule(digest),
             "archive_url": f"{self.base}/issues/{digest.slug}" if digest.archive else "",
         }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from feed_publisher.app import App
 from feed_publisher.config.models import Digest
 from feed_publisher.domain.cadence import WEEKDAYS, Cadence
 from feed_publisher.domain.language import Say
 from feed_publisher.domain.rhythm import weekly_dates
 
 AS_IT_HAPPENS = Say("as soon as there is a new article")
+NO_DATE_YET = Say("the date is not set yet")
+"""While a digest goes to the operators only."""
+
 OWN_DATES = Say("on set dates")
 
 DAYS = (
@@ -51,6 +55,16 @@ RHYTHMS = {
     Cadence.CRON: OWN_DATES,
 }
 """In a word or two, for a cadence that is not the first."""
+
+
+def next_issue(app: App, digest: str, cadence: Cadence) -> object:
+    """When it comes, as a time or in words; None for a digest that there is no more."""
+    rules = app.all_rules().get(digest)
+    if rules is None:
+        return None
+    if rules.rests:
+        return NO_DATE_YET
+    return AS_IT_HAPPENS if cadence is Cadence.INSTANT else app.next_issue(digest, cadence)
 
 
 def schedule(digest: Digest) -> Say:

@@ -19,13 +19,14 @@ from feed_publisher.domain.errors import ConfigError, InputError
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.language import Say
 from feed_publisher.domain.model import TopicRef
+from feed_publisher.domain.shadow import is_shadow, real_slug
 from feed_publisher.domain.token import Purpose
 from feed_publisher.ports.people import SubscriberView, Wanted
 from feed_publisher.services.edition import DigestRules
 from feed_publisher.services.preferences import FOR_EVER, Preferences
 from feed_publisher.web.forms import Fields, read_fields
 from feed_publisher.web.pages import PRIVATE, Pages
-from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices
+from feed_publisher.web.phrases import AS_IT_HAPPENS, NO_DATE_YET, cadence_choices
 
 PAUSES = {
     "7": Say("a week"),
@@ -139,7 +140,7 @@ class PreferencePages:
             PRIVATE,
             language,
             languages=self._pages.offered(language),
-            address_hint=_hint(person[0].address),  # mails are forwarded, and addresses change
+            address_hint=address_hint(person[0].address),  # mails are forwarded, and addresses change
             suppressed=person[0].suppressed,
             cards=[self._card(view) for view in active],
             others=[
@@ -160,11 +161,12 @@ class PreferencePages:
         digest = self._digest(view.digest)
         card = {
             "slug": view.digest,
-            "title": digest.title if digest else view.digest,
+            "title": self._title(view.digest, digest),
             "offered": digest is not None,
             **self._next(view),
             "paused_until": view.paused_until if view.paused_until and view.paused_until < FOR_EVER else None,
             "paused": view.paused_until is not None and view.paused_until > self._app.clock(),
+            "silent": self._app.keeping.is_silent(view.subscription),
         }
         if digest is None:
             return card
@@ -185,11 +187,19 @@ class PreferencePages:
             "usual_zone": digest.zone or self._app.settings.site.timezone,
         }
 
+    def _title(self, slug: str, digest: Digest | None) -> str:
+        if digest is None:
+            return real_slug(slug)
+        return Say("%(title)s, for the operators only", title=digest.title) if is_shadow(slug) else digest.title
+
     def _next(self, view: SubscriberView) -> dict[str, Any]:
         """When the next issue is due for this reader, by their own clock."""
         found = self._service.next_issue(view, self._app.clock())
         if found is None:
             now = self._app.clock()
+            rules = self._app.all_rules().get(view.digest)
+            if rules is not None and rules.rests:
+                return {"next": NO_DATE_YET, "next_zone": ""}
             comes = view.cadence == Cadence.INSTANT and (view.paused_until or now) <= now
             return {"next": AS_IT_HAPPENS if comes else "", "next_zone": ""}
         due, clock = found
@@ -244,7 +254,7 @@ class PreferencePages:
         active = view.state == SubscriptionState.ACTIVE and digest is not None
         topics = self._topics(digest) if digest and active else []
         had = {topic.slug for topic in topics} if view.topics == ("*",) else set(view.topics)
-        shown = self._pages.digest(digest) if digest else _gone(view.digest, self._pages.base)
+        shown = self._pages.digest(digest) if digest else gone_digest(view.digest, self._pages.base)
         return self._pages.page(
             request,
             "unsubscribe",
@@ -256,10 +266,10 @@ class PreferencePages:
             instead=done,
             error=error,
             paused=view.paused_until is not None and view.paused_until > self._app.clock(),
-            rarer=_rarer(digest, self._app.rules(view.digest), view.cadence) if digest and active else [],
+            rarer=rarer_cadences(digest, self._app.rules(view.digest), view.cadence) if digest and active else [],
             topics=[{"slug": each.slug, "title": each.title} for each in topics if each.slug in had],
             active=active,
-            address_hint=_hint(view.address),
+            address_hint=address_hint(view.address),
         )
 
     # --- shared
@@ -273,7 +283,7 @@ class PreferencePages:
 
     def _digest(self, slug: str) -> Digest | None:
         try:
-            return self._app.settings.digest(slug)
+            return self._app.settings.any_digest(slug)
         except ConfigError:  # it has been taken out of the configuration; leaving must still work
             return None
 
@@ -314,22 +324,22 @@ def _fresh(fields: Fields) -> bool:
     return fields.get("then") == "fresh"
 
 
-def _rarer(digest: Digest, rules: DigestRules, cadence: str) -> list[dict[str, object]]:
+def rarer_cadences(digest: Digest, rules: DigestRules, cadence: str) -> list[dict[str, object]]:
     """The cadences that bring fewer mails."""
     gaps = {each.value: rules.rhythm(each).gap for each in digest.cadences}
     rarer = {value for value, gap in gaps.items() if gap > gaps.get(cadence, timedelta(0))}
     return [choice for choice in cadence_choices(digest, None) if choice["value"] in rarer]
 
 
-def _gone(slug: str, base: str) -> dict[str, str]:
-    return {"title": slug, "url": f"{base}/", "schedule": "", "archive_url": ""}
+def gone_digest(slug: str, base: str) -> dict[str, str]:
+    return {"title": real_slug(slug), "url": f"{base}/", "schedule": "", "archive_url": ""}
 
 
 def _zones() -> list[str]:
     return sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix")))
 
 
-def _hint(address: str) -> str:
+def address_hint(address: str) -> str:
     """Enough for its owner to recognise: "j…@example.org"."""
     local, _, domain = address.partition("@")
     return f"{local[:1]}…@{domain}" if domain else ""

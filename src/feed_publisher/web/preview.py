@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,8 +23,9 @@ from feed_publisher.domain.errors import ConfigError, InputError, NotFoundError,
 from feed_publisher.domain.why import EntryWhy
 from feed_publisher.services.horizon import Asked
 from feed_publisher.services.proof import Proof
+from feed_publisher.services.words import many
 from feed_publisher.web.pages import MAIL_POLICY, PRIVATE, Pages
-from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices, schedule
+from feed_publisher.web.phrases import cadence_choices, next_issue, schedule
 from feed_publisher.web.proofview import (
     difference_view,
     entry_view,
@@ -132,7 +134,7 @@ class PreviewPages:
 
     def _digest(self, request: Request) -> Digest | None:
         try:
-            return self._app.settings.digest(request.path_params["slug"])
+            return self._app.settings.any_digest(request.path_params["slug"])
         except ConfigError:
             return None
 
@@ -171,7 +173,7 @@ class PreviewPages:
             "title": digest.title,
             "slug": digest.slug,
             "schedule": schedule(digest),
-            "readers": app.people.count_active(digest.slug),
+            "readers": self._readers(digest),
             "url": base,
             "due": [
                 {
@@ -183,6 +185,10 @@ class PreviewPages:
                 for cadence, choice in zip(digest.cadences, cadence_choices(digest, None), strict=True)
             ],
         }
+
+    def _readers(self, digest: Digest) -> str:
+        count = many(self._app.people.count_active(digest.slug), "reader")
+        return self._app.recipients.sentence(digest) or count
 
     def _shown(self, digest: Digest, proof: Proof, query: QueryParams, error: str) -> dict[str, Any]:
         words = self._app.reasons(one=proof.reader is not None)
@@ -238,5 +244,5 @@ class PreviewPages:
 
 
 def _when(app: App, digest: Digest, cadence: Cadence) -> object:
-    due = app.next_issue(digest.slug, cadence)
-    return f"{due:%A, %d %B %Y at %H:%M}" if due else AS_IT_HAPPENS
+    due = next_issue(app, app.settings.mailed(digest.slug), cadence)
+    return f"{due:%A, %d %B %Y at %H:%M}" if isinstance(due, datetime) else due

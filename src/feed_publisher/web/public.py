@@ -26,7 +26,7 @@ from feed_publisher.web.follow import follow_view, topic_feed
 from feed_publisher.web.forms import read_form
 from feed_publisher.web.limits import ASKED_BURST, ASKED_EVERY, Limits, network_of
 from feed_publisher.web.pages import LISTED, PRIVATE, Authors, Pages
-from feed_publisher.web.phrases import AS_IT_HAPPENS, cadence_choices
+from feed_publisher.web.phrases import cadence_choices, next_issue
 
 log = logging.getLogger("feed_publisher.web")
 
@@ -214,14 +214,14 @@ class Public:
         done = found.state == SubscriptionState.ACTIVE
         mine = self._app.subscribe.preferences_url(found.subscription) if done else ""
         cadence = Cadence(found.cadence)
-        due = AS_IT_HAPPENS if cadence is Cadence.INSTANT else self._app.next_issue(found.digest, cadence)
+        due = next_issue(self._app, found.digest, cadence)
         return self._person_page(request, "confirm", found, done, next_issue=due, preferences_url=mine)
 
     def _person_page(
         self, request: Request, name: str, person: SubscriberView, done: bool, **context: object
     ) -> Response:
         try:
-            digest = self._pages.digest(self._app.settings.digest(person.digest))
+            digest = self._pages.digest(self._app.settings.any_digest(person.digest))
         except ConfigError:  # the digest has been taken out of the configuration; leaving must still work
             digest = {"title": person.digest, "url": f"{self._pages.base}/", "schedule": ""}
         language = self._pages.language_of(person.digest, person.language)
@@ -243,7 +243,7 @@ class Public:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def robots(self, request: Request) -> Response:
-        closed = ("/confirm/", "/unsubscribe/", "/preferences/", "/data/", "/move/", "/decide/", "/mailbox")
+        closed = ("/confirm/", "/unsubscribe/", "/preferences/", "/keep/", "/data/", "/move/", "/decide/", "/mailbox")
         return PlainTextResponse(
             "User-agent: *\n" + "".join(f"Disallow: {self._pages.base}{path}\n" for path in closed)
         )

@@ -360,6 +360,7 @@ digest = Table(
     Column("added_at", Utc, nullable=False),
     Column("issue_number", Integer, nullable=False, default=0),
     Column("instant_through", BigInteger),
+    Column("rests", Boolean, nullable=False, server_default=false()),  # nothing is mailed of it: its other half is
 )
 
 topic_set = Table(
@@ -473,6 +474,41 @@ reader_import_row = Table(
     Column("subscription_id", Id, index=True),  # no foreign key: an undone import leaves no subscription
     Column("before", JSON(none_as_null=True)),  # of what it changed
     Column("after", String(64), nullable=False, default=""),  # hash of what it left, to see whether it is so still
+)
+
+asking = Table(
+    "asking",
+    metadata,
+    _id(),
+    Column("digest_id", Id, ForeignKey("digest.id"), nullable=False),
+    Column("part", JSON, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("remind_after", Integer, nullable=False),  # days, as the two that follow
+    Column("pause_after", Integer, nullable=False),
+    Column("per_day", Integer),
+    Column("rehearsal", Boolean, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("reached", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("ready_at", Utc),  # since when all of them are in
+    Column("looked_at", Utc),  # when the program was last alive, to an hour
+    Column("hold_until", Utc),  # nobody is paused before
+    Column("stopped_at", Utc),
+    Column("ended_at", Utc),
+)
+
+asked = Table(
+    "asked",
+    metadata,
+    Column("asking_id", Id, ForeignKey("asking.id"), primary_key=True),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), primary_key=True, index=True),
+    Column("state", String(12), nullable=False),
+    Column("due_at", Utc),
+    Column("handing", Boolean, nullable=False, server_default=false()),  # its mail may have left
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("asked_at", Utc),
+    Column("ended_at", Utc),
+    Index("ix_asked_asking_id_state_due_at", "asking_id", "state", "due_at"),
 )
 
 issue = Table(
@@ -607,6 +643,45 @@ delivery = Table(
     Index("ix_delivery_issue_id_state_due_at", "issue_id", "state", "due_at", "id"),
     Index("ix_delivery_subscription_id", "subscription_id", "state"),
     Index("ix_delivery_owner", "owner"),
+)
+
+bounce = Table(  # what was reported of a mail after the relay had accepted it
+    "bounce",
+    metadata,
+    _id(),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), nullable=False, index=True),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
+    Column("issue_id", Id, ForeignKey("issue.id")),  # None: the report names the reader only
+    Column("delivery_id", Id, ForeignKey("delivery.id")),
+    Column("attempt", Integer),
+    UniqueConstraint("delivery_id", "attempt", "kind"),
+    Index("ix_bounce_subscriber_id_at", "subscriber_id", "at"),
+    Index("ix_bounce_issue_id_kind", "issue_id", "kind"),
+)
+
+mail_back = Table(  # how much mail came back, also of what is not kept
+    "mail_back",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("what", String(20), primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+answer = Table(  # what a reader wrote to the address that bounces come back to
+    "answer",
+    metadata,
+    _id(),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("digest", String(80), nullable=False),
+    Column("at", Utc, nullable=False, index=True),
+    Column("mail", LargeBinary, nullable=False),  # empty once it is passed on
+    Column("due_at", Utc),  # None: passed on, or being so
+    Column("left_at", Utc),
+    Index("ix_answer_due_at", "due_at"),
+    Index("ix_answer_left_at", "left_at"),
 )
 
 hub_ping = Table(

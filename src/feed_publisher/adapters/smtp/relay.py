@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import aiosmtplib
 
@@ -89,8 +89,8 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
 
 def _hand_over(client: aiosmtplib.SMTP, limits: Limits, greeting: str) -> Session:
     """Take the transport away from aiosmtplib: it mixes up stages, masks a refusal by a failed RSET, and is slow."""
-    transport = client.transport
-    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+    transport = cast("asyncio.Transport | None", client.transport)  # one of uvloop is no instance of it
+    if transport is None or transport.is_closing():
         raise aiosmtplib.SMTPServerDisconnected("the relay closed the connection after its greeting")
     session = Session(transport, dict(client.esmtp_extensions), limits, greeting)
     transport.set_protocol(session)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from feed_publisher.adapters.smtp.replies import ReplyParser
 from feed_publisher.adapters.smtp.wire import dot_stuffed, envelope_lines, unfit
@@ -260,6 +260,8 @@ class Session(asyncio.Protocol):
 
     async def _within(self, event: Awaitable[T], seconds: float) -> T:
         """One deadline for the whole reply: a byte now and then does not extend it."""
+        if isinstance(event, asyncio.Future) and event.done():  # one of a group of replies; no timer for it
+            return cast(T, event.result())
         timer = self._loop.call_later(seconds, self.abort, f"no answer within {seconds:g} s")
         try:
             return await event

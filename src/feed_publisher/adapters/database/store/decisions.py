@@ -21,7 +21,8 @@ from feed_publisher.adapters.database.schema import (
     issue_event,
     topic,
 )
-from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.editions import main_edition
+from feed_publisher.adapters.database.store.ending import end_all
 from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, let_go, load_issues
 from feed_publisher.adapters.database.store.revisions import LEFT_OUT, put_edits
 from feed_publisher.adapters.database.store.sponsors import all_of, leave_sponsors_out
@@ -30,7 +31,7 @@ from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import Issue, IssueEdits, IssueState
 from feed_publisher.domain.issue_guard import Measured
-from feed_publisher.ports.deciding import Carried, Choosable, Decided, Open, Question, Version, What
+from feed_publisher.ports.deciding import Carried, Choosable, Decided, MainEdition, Open, Question, What
 
 LEASE = timedelta(minutes=10)
 """How long a claimed question belongs to one process."""
@@ -86,17 +87,15 @@ class SqlDecisionStore:
             _note(connection, number, What.HELD, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
-    def roll(self, number: int, reason: str, now: datetime) -> Issue:
+    def roll(self, number: int, who: str, reason: str, now: datetime) -> Issue:
         with self._database.write() as connection:
             _locked(connection, number, (IssueState.DRAFT,))
             values = {"state": IssueState.CANCELLED, "reason": reason, "finished_at": now}
             connection.execute(update(issue).where(issue.c.id == number).values(values))
-            waiting = and_(delivery.c.issue_id == number, delivery.c.state.in_(_WAITING))
-            put_cursors_back(connection, waiting)
-            ended = {"state": DeliveryState.EXCLUDED, "reason": reason, "changed_at": now}
-            connection.execute(update(delivery).where(waiting).values(ended))
-            _note(connection, number, What.ROLLED, "nobody", now)
-            return load_issues(connection, issue.c.id == number)[0]
+            _note(connection, number, What.ROLLED, who, now)
+            found = load_issues(connection, issue.c.id == number)[0]
+        end_all(self._database, number, now)
+        return found
 
     # --- looking
 
@@ -140,21 +139,23 @@ class SqlDecisionStore:
         with self._database.read() as connection:
             return [Carried(block=block, left_out=not within) for block, within in all_of(connection, number)]
 
-    def versions(self, number: int) -> list[Version]:
+    def main_edition(self, number: int) -> MainEdition | None:
         mine = and_(edition.c.issue_id == number, edition.c.readers > 0)
-        query = select(edition).where(mine).order_by(edition.c.readers.desc(), edition.c.id)
+        counted = select(func.count().label("editions"), func.sum(edition.c.readers).label("readers")).where(mine)
         with self._database.read() as connection:
-            return [
-                Version(
-                    language=row.language,
-                    subject=row.subject,
-                    html=row.html,
-                    text=row.text,
-                    nonce=row.nonce,
-                    readers=row.readers,
-                )
-                for row in connection.execute(query)
-            ]
+            row = connection.execute(select(edition).where(mine, edition.c.id == main_edition(number))).first()
+            if row is None:
+                return None
+            all_of_them = connection.execute(counted).one()
+        return MainEdition(
+            language=row.language,
+            html=row.html,
+            text=row.text,
+            nonce=row.nonce,
+            readers=row.readers,
+            all_readers=int(all_of_them.readers),
+            editions=all_of_them.editions,
+        )
 
     # --- asking
 

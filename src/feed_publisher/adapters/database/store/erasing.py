@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, select, update
 
 from feed_publisher.adapters.database.schema import (
+    bounce,
     delivery,
     issue,
     reader_import_row,
@@ -15,6 +16,7 @@ from feed_publisher.adapters.database.schema import (
     subscription,
     subscription_event,
 )
+from feed_publisher.adapters.database.store.answers import departed
 from feed_publisher.adapters.database.store.people import views_of
 from feed_publisher.adapters.database.store.topic_history import events_of
 from feed_publisher.adapters.database.store.transitions import WAITING, move
@@ -86,6 +88,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     mine = select(subscription.c.id).where(subscription.c.subscriber_id == person)
     numbers = list(connection.execute(mine).scalars())
     connection.execute(update(delivery).where(delivery.c.subscription_id.in_(numbers)).values(reason=""))
+    connection.execute(update(bounce).where(bounce.c.subscription_id.in_(numbers)).values(reason=""))
     waiting = and_(delivery.c.subscription_id.in_(numbers), delivery.c.state.in_(WAITING))
     move(connection, waiting, DeliveryState.EXCLUDED, "erased", now)
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id.in_(numbers)))
@@ -93,6 +96,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     left = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
     blank = {**left, "consent_source": "", "request": subscription.c.request + 1}
     connection.execute(update(subscription).where(subscription.c.id.in_(numbers)).values(blank))
+    departed(connection, numbers, now)
     nobody = {"address": "", "address_key": f"erased {person}", "name": "", "language": None, "new_address": None}
     connection.execute(update(subscriber).where(subscriber.c.id == person).values(nobody))
     return True

@@ -8,12 +8,19 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, exists, select, update
+from sqlalchemy import Select, and_, bindparam, case, delete, exists, select, update
 
 from feed_publisher.adapters.database.engine import Database, lock_site
 from feed_publisher.adapters.database.schema import fact, feed_file, feed_page, feed_topic, topic
 from feed_publisher.adapters.database.schema import feed as feed_table
 from feed_publisher.adapters.database.store.common import chunks, insert_missing
+from feed_publisher.adapters.database.store.feed_files import (
+    file_of,
+    files_at,
+    files_where,
+    forget_other_forms,
+    store_files,
+)
 from feed_publisher.adapters.database.store.feed_pages import (
     add_pages,
     clean_page,
@@ -158,11 +165,13 @@ class SqlFeedStore:
 
     def out(self, paths: Sequence[str]) -> dict[str, FeedFile]:
         with self._database.read() as connection:
-            return _files_at(connection, paths)
+            return files_at(connection, paths)
 
     def known(self, paths: Sequence[str]) -> set[str]:
         with self._database.read() as connection:
-            return {path for chunk in chunks(paths, 500) for path in _files(connection, feed_file.c.path.in_(chunk))}
+            return {
+                path for chunk in chunks(paths, 500) for path in files_where(connection, feed_file.c.path.in_(chunk))
+            }
 
     def out_since(self, moment: datetime | None) -> dict[str, list[FeedFile]]:
         query = select(feed_table.c.slug, feed_file).join(feed_table, feed_table.c.id == feed_file.c.feed_id)
@@ -170,7 +179,7 @@ class SqlFeedStore:
         found: dict[str, list[FeedFile]] = {}
         with self._database.read() as connection:
             for row in connection.execute(query):
-                found.setdefault(row.slug, []).append(_file(row))
+                found.setdefault(row.slug, []).append(file_of(row))
         return found
 
     def replace(
@@ -183,20 +192,20 @@ class SqlFeedStore:
     ) -> bool:
         with self._database.write() as connection:
             locked = lock_feed(connection, feed.id)
-            out = _files_at(connection, paths)
+            out = files_at(connection, paths)
             if locked is None or locked.kind == FeedKind.GONE:
                 return False
             if any(file.version > feed.version for file in out.values()):
                 return False
             written = write(out)
-            _store_files(connection, feed, written, out)
+            store_files(connection, feed, written, out)
             if page is not None:
                 clean_page(connection, page)
                 mended = (feed_table.c.id == feed.id) & feed_table.c.problem.startswith(_of_page(page))
                 connection.execute(update(feed_table).where(mended).values(problem=""))
                 return True
             if written:
-                _forget_other_forms(connection, feed, paths)
+                forget_other_forms(connection, feed, paths)
             if locked.version == feed.version:
                 for recipe, pieces in keep.items():
                     store_pieces(connection, recipe, pieces)
@@ -224,7 +233,7 @@ class SqlFeedStore:
             locked = lock_feed(connection, feed.id)
             if locked is None or locked.kind != FeedKind.GONE:
                 return []  # somebody has asked for it meanwhile
-            paths = list(_files(connection, feed_file.c.feed_id == feed.id))
+            paths = list(files_where(connection, feed_file.c.feed_id == feed.id))
             for table in (feed_file, feed_page, feed_topic):
                 connection.execute(delete(table).where(table.c.feed_id == feed.id))
             connection.execute(delete(feed_table).where(feed_table.c.id == feed.id))
@@ -238,7 +247,7 @@ class SqlFeedStore:
         with self._database.write() as connection:
             lock_feed(connection, feed.id)
             mine = feed_file.c.feed_id == feed.id
-            paths = list(_files(connection, mine))
+            paths = list(files_where(connection, mine))
             connection.execute(delete(feed_file).where(mine))
             same = (feed_table.c.id == feed.id) & (feed_table.c.version == feed.version)
             connection.execute(update(feed_table).where(same).values(dirty=False, problem=""))
@@ -298,59 +307,3 @@ class SqlFeedStore:
 def _of_page(page: FeedPage) -> str:
     """How the problem of an archive page begins."""
     return f"{_PAGE}{page.number}: "
-
-
-# --- files
-
-
-_AT = select(feed_file).where(feed_file.c.path.in_(bindparam("paths", expanding=True)))
-
-
-def _files_at(connection: Connection, paths: Sequence[str]) -> dict[str, FeedFile]:
-    return {row.path: _file(row) for row in connection.execute(_AT, {"paths": list(paths)})}
-
-
-def _files(connection: Connection, condition: Any) -> dict[str, FeedFile]:
-    rows = connection.execute(select(feed_file).where(condition))
-    return {row.path: _file(row) for row in rows}
-
-
-def _file(row: Row[Any]) -> FeedFile:
-    return FeedFile(path=row.path, version=row.version, etag=row.etag, last_modified=row.last_modified)
-
-
-def _forget_other_forms(connection: Connection, feed: Feed, paths: Sequence[str]) -> None:
-    """Live documents in a form that the feed has no more; the next sweep removes the files."""
-    pages = feed_file.c.path.startswith(f"feeds/{feed.slug}/", autoescape=True)
-    left = (feed_file.c.feed_id == feed.id) & ~pages & feed_file.c.path.not_in(paths)
-    connection.execute(delete(feed_file).where(left))
-
-
-_REPLACED = (
-    update(feed_file)
-    .where(feed_file.c.path == bindparam("at"))
-    .values(version=bindparam("version_read"), etag=bindparam("hash"), last_modified=bindparam("modified"))
-)
-
-
-def _store_files(connection: Connection, feed: Feed, files: Sequence[FeedFile], out: Mapping[str, FeedFile]) -> None:
-    known = [
-        {"at": file.path, "version_read": feed.version, "hash": file.etag, "modified": file.last_modified}
-        for file in files
-        if file.path in out
-    ]
-    if known:
-        connection.execute(_REPLACED, known)
-    new = [
-        {
-            "path": file.path,
-            "feed_id": feed.id,
-            "version": feed.version,
-            "etag": file.etag,
-            "last_modified": file.last_modified,
-        }
-        for file in files
-        if file.path not in out
-    ]
-    if new:
-        connection.execute(feed_file.insert(), new)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,22 +19,14 @@ from feed_publisher.adapters.database.schema import (
     suppression,
     topic_set,
 )
-from feed_publisher.adapters.database.store.common import chunks, insert_missing, inserted
+from feed_publisher.adapters.database.store.common import insert_missing, inserted
+from feed_publisher.adapters.database.store.fingerprints import CHANGEABLE, fingerprint_of, fingerprints_of, plain
 from feed_publisher.adapters.database.store.people import clock_number, fresh_start, start_of, topic_set_number
 from feed_publisher.adapters.database.store.sequence import current_sequence
 from feed_publisher.adapters.database.store.topic_names import reach
 from feed_publisher.domain.issue import SubscriptionState
 from feed_publisher.domain.selection import Choice, change_choice
 from feed_publisher.ports.moving import Barred, Fate, Newcomer
-
-_CHANGED = (
-    *("state", "cadence", "cadence_at", "clock_id", "topic_set_id", "cursor", "rehearsed_cursor"),
-    *("joined_at", "consented_at", "consent_source", "letter", "letter_due_at"),
-)
-"""Columns of a subscription that an import may change."""
-ITS_OWN = (*_CHANGED, "paused_until", "left_at", "request")
-ITS_READERS = ("address", "name", "language")
-"""Columns of a subscription and of its reader by which it is seen whether anything has changed since an import."""
 
 OVER = (Fate.SUPPRESSED, Fate.STAYS_SUPPRESSED)
 Transaction = Callable[[], AbstractContextManager[Connection]]
@@ -64,7 +55,7 @@ class SqlTaking:
             if self._writes:
                 insert_missing(connection, suppression, rows)
             fates = {key: Fate.STAYS_SUPPRESSED if key in listed else Fate.SUPPRESSED for key in new}
-            after = {row["address_key"]: state_of(row["reason"]) for row in rows}
+            after = {row["address_key"]: fingerprint_of(row["reason"]) for row in rows}
             self._mark(connection, [self._row(new[key], fate, after=after.get(key, "")) for key, fate in fates.items()])
         fates |= dict.fromkeys(known, Fate.SAME)
         return [earlier.get(each.place) or fates[each.address_key] for each in people]
@@ -198,13 +189,13 @@ class _Batch:
             before = {"reader": _old(reader, of_reader), "subscription": _old(row, of_row)}
             self.traces[key] = {"subscription_id": row.id, "before": before}
         self._update(subscriber, [(changes[key][0], changes[key][2]) for key in updated], ("name", "language"))
-        self._update(subscription, [(changes[key][1], changes[key][3]) for key in updated], _CHANGED)
+        self._update(subscription, [(changes[key][1], changes[key][3]) for key in updated], CHANGEABLE)
         self._note([(self.traces[key]["subscription_id"], self._event(by_key[key], fates[key])) for key in added])
         joined = [(changes[key][1].id, "joined" if "state" in changes[key][3] else "changed", key) for key in updated]
         self._note([(number, (what, self._detail(by_key[key]))) for number, what, key in joined])
-        states = states_of(self.connection, [self.traces[key]["subscription_id"] for key in (*added, *updated)])
+        prints = fingerprints_of(self.connection, [self.traces[key]["subscription_id"] for key in (*added, *updated)])
         for trace in self.traces.values():
-            trace["after"] = states[trace["subscription_id"]]
+            trace["after"] = prints[trace["subscription_id"]]
 
     def _update(self, table: Table, changed: Iterable[tuple[Row[Any], dict[str, Any]]], columns: Sequence[str]) -> None:
         rows = [
@@ -300,11 +291,7 @@ def _reader_changes(row: Row[Any], person: Newcomer) -> dict[str, Any]:
 
 
 def _old(row: Row[Any], changed: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(getattr(row, name)) for name in changed}
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return {name: plain(getattr(row, name)) for name in changed}
 
 
 def _suppressed(connection: Connection, keys: Iterable[str]) -> set[str]:
@@ -337,18 +324,3 @@ def _subscriptions(connection: Connection, digest_id: int, readers: Sequence[int
         .where(subscription.c.digest_id == digest_id, subscription.c.subscriber_id.in_(readers))
     )
     return {row.subscriber_id: row for row in connection.execute(query)}
-
-
-def states_of(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """A hash of each of these subscriptions, as it is with its reader."""
-    columns = [subscription.c[name] for name in ITS_OWN] + [subscriber.c[name] for name in ITS_READERS]
-    query = select(subscription.c.id, *columns).join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-    found: dict[int, str] = {}
-    for chunk in chunks(numbers, 1000):
-        for row in connection.execute(query.where(subscription.c.id.in_(chunk))):
-            found[row.id] = state_of(*row[1:])
-    return found
-
-
-def state_of(*values: Any) -> str:
-    return hashlib.sha256(repr([_plain(value) for value in values]).encode()).hexdigest()

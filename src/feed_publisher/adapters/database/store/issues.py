@@ -16,7 +16,6 @@ from feed_publisher.adapters.database.schema import (
     digest,
     edition,
     edition_entry,
-    entry_topic,
     issue,
     subscription,
 )
@@ -31,9 +30,10 @@ from feed_publisher.adapters.database.store.audience import (
 )
 from feed_publisher.adapters.database.store.batches import add_batch
 from feed_publisher.adapters.database.store.common import chunks, insert_if_missing, insert_missing
-from feed_publisher.adapters.database.store.cursors import expire_waiting, put_cursors_back, unfinished_issues
+from feed_publisher.adapters.database.store.cursors import expire_waiting, unfinished_issues
+from feed_publisher.adapters.database.store.ending import cancelled_issues, end_all
 from feed_publisher.adapters.database.store.revisions import replace_edition, stale_editions, to_edits
-from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.sponsors import put_sponsors
 from feed_publisher.adapters.database.store.subjects import claim_subject, free_subject
 from feed_publisher.domain.delivery import DeliveryState
@@ -41,6 +41,7 @@ from feed_publisher.domain.errors import InputError, NotFoundError
 from feed_publisher.domain.issue import Books, Edition, Issue, IssueState, Reader, SubscriptionState
 from feed_publisher.domain.model import Entry
 from feed_publisher.domain.selection import Candidate
+from feed_publisher.domain.shadow import is_shadow
 from feed_publisher.domain.sponsor import Sponsor
 from feed_publisher.ports.issues import Audience, Batch, ReaderGroup, StaleEdition
 
@@ -66,21 +67,6 @@ class SqlIssueStore:
         with self._database.write() as connection:
             value = current_sequence(connection) if start is None else start
             insert_missing(connection, digest, [{"slug": slug, "start": value, "added_at": now, "issue_number": 0}])
-
-    def restart_digest(self, slug: str, start: int) -> int:
-        """Let the digest start elsewhere, for readers who have had no issue yet; how many those are."""
-        with self._database.write() as connection:
-            row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            values = {"start": start, "instant_through": start}
-            connection.execute(update(digest).where(digest.c.id == row.id).values(values))
-            had = exists().where(
-                delivery.c.subscription_id == subscription.c.id,
-                delivery.c.issue_id == issue.c.id,
-                issue.c.rehearsal.is_(False),
-            )
-            mine = and_(subscription.c.digest_id == row.id, ~had)
-            values = {"cursor": start, "rehearsed_cursor": start}
-            return int(connection.execute(update(subscription).where(mine).values(values)).rowcount)
 
     def digest_start(self, slug: str) -> int:
         with self._database.read() as connection:
@@ -166,13 +152,8 @@ class SqlIssueStore:
             return current_sequence(connection)
 
     def sequence_at(self, instant: datetime) -> int:
-        """The last sequence that had been given at an instant."""
-        given = select(entry_topic.c.sequence).where(
-            entry_topic.c.sequence.is_not(None), entry_topic.c.mailable_at <= instant
-        )
-        query = given.order_by(entry_topic.c.sequence.desc()).limit(1)
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar() or 0)
+            return sequence_at(connection, instant)
 
     def candidates(self, after: int, through: int) -> list[tuple[Entry, Candidate]]:
         with self._database.read() as connection:
@@ -203,7 +184,9 @@ class SqlIssueStore:
     ) -> Issue | None:
         with self._database.write() as connection:
             row = connection.execute(select(digest).where(digest.c.slug == slug).with_for_update()).one()
-            numbered = state is IssueState.PREPARING and not rehearsal
+            if row.rests:
+                return None
+            numbered = state is IssueState.PREPARING and not rehearsal and not is_shadow(slug)
             values = {
                 "digest_id": row.id,
                 "slot": slot,
@@ -364,15 +347,16 @@ class SqlIssueStore:
         allowed = (IssueState.DRAFT, IssueState.READY, IssueState.PAUSED)
         with self._database.write() as connection:
             mine = and_(issue.c.id == number, issue.c.state.in_(allowed))
-            changed = connection.execute(update(issue).where(mine).values(state=IssueState.CANCELLED, finished_at=now))
+            values = {"state": IssueState.CANCELLED, "reason": "", "finished_at": now}
+            changed = connection.execute(update(issue).where(mine).values(values))
             found = changed_issue(connection, number, changed.rowcount, allowed)
-            waiting = and_(
-                delivery.c.issue_id == number, delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
-            )
-            put_cursors_back(connection, waiting)
-            values = {"state": DeliveryState.EXCLUDED, "reason": "cancelled", "changed_at": now}
-            connection.execute(update(delivery).where(waiting).values(values))
-            return found
+        end_all(self._database, number, now)
+        return found
+
+    def end_cancelled(self, now: datetime) -> None:
+        """What a crash has left waiting of cancelled issues."""
+        for number in cancelled_issues(self._database):
+            end_all(self._database, number, now)
 
 
 def load_issues(connection: Connection, where: ColumnElement[bool], limit: int = 1000) -> list[Issue]:

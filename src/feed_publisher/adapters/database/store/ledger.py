@@ -258,12 +258,13 @@ def _due(number: int, state: DeliveryState, limit: int, now: datetime) -> Any:
 
 def _claimed(connection: Connection, number: int, owner: str, waiting: Sequence[int]) -> list[ClaimedDelivery]:
     claimed: list[ClaimedDelivery] = []
+    its = select(digest.c.slug, issue.c.opened_at).join(issue).where(issue.c.id == number)
+    about = connection.execute(its).one()
+    columns = [delivery.c[name] for name in ("id", "attempt", "tries", "subscription_id", "edition_id")]
     for chunk in chunks(waiting, 500):
         query = (
-            select(delivery, subscriber.c.address, digest.c.slug, issue.c.opened_at)
+            select(*columns, subscriber.c.address)
             .join(subscriber, subscriber.c.id == delivery.c.subscriber_id)
-            .join(issue, issue.c.id == delivery.c.issue_id)
-            .join(digest, digest.c.id == issue.c.digest_id)
             .where(delivery.c.id.in_(chunk), delivery.c.owner == owner, delivery.c.state == DeliveryState.CLAIMED)
             .order_by(delivery.c.due_at, delivery.c.id)
         )
@@ -274,10 +275,10 @@ def _claimed(connection: Connection, number: int, owner: str, waiting: Sequence[
                 tries=row.tries,
                 subscription=row.subscription_id,
                 edition=row.edition_id,
-                digest=row.slug,
+                digest=about.slug,
                 address=row.address,
                 issue=number,
-                opened_at=row.opened_at,
+                opened_at=about.opened_at,
             )
             for row in connection.execute(query)
         ]

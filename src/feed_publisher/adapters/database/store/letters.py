@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, and_, delete, exists, func, or_, select,
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
+    asked,
     delivery,
     digest,
     subscriber,
@@ -153,6 +154,7 @@ def _forget(connection: Connection, row: Row[Any], now: datetime) -> None:
             erase_person(connection, row.subscriber_id, now)
         return
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id == number))
+    connection.execute(delete(asked).where(asked.c.subscription_id == number))
     connection.execute(delete(subscription).where(subscription.c.id == number))
     if alone:
         connection.execute(delete(subscriber).where(subscriber.c.id == row.subscriber_id))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, select, update
 
 from feed_publisher.adapters.database.schema import subscriber, subscription
+from feed_publisher.adapters.database.store.answers import answered_by_person
 from feed_publisher.adapters.database.store.history import note, times
 from feed_publisher.adapters.database.store.people import is_suppressed, may_be_written_to
 from feed_publisher.ports.people import Moved
@@ -55,6 +56,7 @@ def move_person(connection: Connection, number: int, request: int, key: str, now
     moved = {"address": person.new_address, "address_key": key, "new_address": None, "move_asked_at": now}
     connection.execute(update(subscriber).where(subscriber.c.id == person.id).values(moved))
     note(connection, number, "moved", "to another address, by links mailed to both", now)
+    answered_by_person(connection, person.id, "the reader changed the address", now)
     return Moved.DONE
 
 

@@ -33,6 +33,7 @@ from feed_publisher.adapters.database.schema import (
     topic_set,
 )
 from feed_publisher.adapters.database.store.importing import SqlTaking
+from feed_publisher.adapters.database.store.people import is_of_shadow
 from feed_publisher.adapters.database.store.topic_names import slugs_by_number
 from feed_publisher.adapters.database.store.undoing import foresee_undo, undo_some
 from feed_publisher.domain.errors import NotFoundError
@@ -158,7 +159,7 @@ def _listed(slug: str | None, states: Sequence[str]) -> Any:
         .join(digest, digest.c.id == subscription.c.digest_id)
         .join(topic_set, topic_set.c.id == subscription.c.topic_set_id)
         .join(clock, clock.c.id == subscription.c.clock_id)
-        .where(subscriber.c.address != "")
+        .where(subscriber.c.address != "", ~is_of_shadow())
         .order_by(subscription.c.id)
     )
     if slug is not None:

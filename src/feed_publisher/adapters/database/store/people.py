@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, exists, func, select, update
 
 from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
@@ -21,6 +21,7 @@ from feed_publisher.adapters.database.schema import (
     suppression,
     topic_set,
 )
+from feed_publisher.adapters.database.store.answers import answered_by_person, departed
 from feed_publisher.adapters.database.store.common import insert_if_missing, insert_missing
 from feed_publisher.adapters.database.store.history import note
 from feed_publisher.adapters.database.store.sequence import current_sequence
@@ -29,6 +30,7 @@ from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.domain.selection import EVERYTHING, Choice, change_choice
+from feed_publisher.domain.shadow import shadow_of
 from feed_publisher.ports.people import Joined, NewSubscription, SubscriberView
 
 LETTER_PAUSE = timedelta(hours=24)
@@ -69,7 +71,7 @@ class SqlPeopleStore:
         with self._database.write() as connection:
             if is_suppressed(connection, person.address_key):
                 return
-            row = _find(connection, person)
+            row = find_subscription(connection, person)
             if row is not None and row.letter in ("data", "move"):
                 return  # something that the reader has asked for waits there
             if _is_reader(connection, person.address_key):
@@ -78,7 +80,7 @@ class SqlPeopleStore:
                 _subscriber(connection, person, now)
             if row is None:
                 join_one(connection, person, cadence, now)
-                row = _find(connection, person)
+                row = find_subscription(connection, person)
             if row is None or not may_be_written_to(connection, person.address_key, now):
                 return
             active = row.state == SubscriptionState.ACTIVE
@@ -109,13 +111,10 @@ class SqlPeopleStore:
             connection.execute(update(subscription).where(welcomed).values(letter))
             return True
 
-    def leave(self, number: int, now: datetime) -> bool:
+    def leave(self, number: int, now: datetime, how: str = "") -> bool:
         """Unsubscribe; the same again changes nothing. False when there is no such subscription."""
         with self._database.write() as connection:
-            active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
-            values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
-            if connection.execute(update(subscription).where(active).values(values)).rowcount:
-                note(connection, number, "left", "", now)
+            end_subscription(connection, number, how, now)
             return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
 
     def view(self, number: int) -> SubscriberView | None:
@@ -124,7 +123,8 @@ class SqlPeopleStore:
         return found[0] if found else None
 
     def page(self, digest_slug: str | None, after: int, limit: int) -> list[SubscriberView]:
-        query = _view().where(subscription.c.id > after).order_by(subscription.c.id).limit(limit)
+        """Without a digest, of all; but operators who get a digest before its readers are in no list of readers."""
+        query = _view().where(subscription.c.id > after, ~is_of_shadow()).order_by(subscription.c.id).limit(limit)
         with self._database.read() as connection:
             return _views(connection, query if digest_slug is None else query.where(digest.c.slug == digest_slug))
 
@@ -160,6 +160,17 @@ class SqlPeopleStore:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
 
 
+def end_subscription(connection: Connection, number: int, how: str, now: datetime) -> bool:
+    """Unsubscribe one; False when it was not there, or had ended."""
+    active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
+    values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
+    if not connection.execute(update(subscription).where(active).values(values)).rowcount:
+        return False
+    note(connection, number, "left", how, now)
+    departed(connection, [number], now)
+    return True
+
+
 def _is_reader(connection: Connection, key: str) -> bool:
     """Whether the owner of the address has confirmed that of anything."""
     active = and_(subscriber.c.address_key == key, subscription.c.state == SubscriptionState.ACTIVE)
@@ -182,7 +193,7 @@ def may_be_written_to(connection: Connection, key: str, now: datetime) -> bool:
 def join_one(connection: Connection, person: NewSubscription, cadence: str, now: datetime) -> str:
     """What became of it: added, updated (only what the person gave), or left (unsubscribed: only they come back)."""
     number = _subscriber(connection, person, now)
-    row = _find(connection, person)
+    row = find_subscription(connection, person)
     if row is not None:
         if row.state == SubscriptionState.UNSUBSCRIBED:
             return "left"
@@ -251,7 +262,7 @@ def _subscriber(connection: Connection, person: NewSubscription, now: datetime) 
     return int(connection.execute(known.with_for_update()).scalar_one())
 
 
-def _find(connection: Connection, person: NewSubscription) -> Row[Any] | None:
+def find_subscription(connection: Connection, person: NewSubscription) -> Row[Any] | None:
     query = (
         select(subscription)
         .join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
@@ -297,6 +308,7 @@ def activate(connection: Connection, row: Row[Any], source: str, now: datetime) 
     }
     connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
     note(connection, row.id, "joined", source, now)
+    answered_by_person(connection, row.subscriber_id, "the reader confirmed a newsletter", now)
 
 
 def fresh_start(connection: Connection, row: Row[Any]) -> dict[str, int]:
@@ -333,6 +345,11 @@ def is_suppressed(connection: Connection, key: str) -> bool:
         connection.execute(select(suppression.c.address_key).where(suppression.c.address_key == key)).first()
         is not None
     )
+
+
+def is_of_shadow() -> ColumnElement[bool]:
+    """Whether a row of ``digest`` is the shadow of another one."""
+    return digest.c.slug.endswith(shadow_of(""))
 
 
 def _view() -> Select[Any]:

@@ -12,12 +12,12 @@ from feed_publisher.adapters.database.engine import Database
 from feed_publisher.adapters.database.schema import (
     delivery,
     digest,
-    entry_topic,
     issue,
     subscriber,
     subscription,
     topic_set,
 )
+from feed_publisher.adapters.database.store.answers import answered, answered_by_person
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
 from feed_publisher.adapters.database.store.erasing import erase_person, personal_data
 from feed_publisher.adapters.database.store.history import note, times
@@ -31,7 +31,7 @@ from feed_publisher.adapters.database.store.people import (
     topic_set_number,
     views_of,
 )
-from feed_publisher.adapters.database.store.sequence import current_sequence
+from feed_publisher.adapters.database.store.sequence import current_sequence, sequence_at
 from feed_publisher.adapters.database.store.topic_history import events_of, write_down
 from feed_publisher.adapters.database.store.transitions import WAITING, move
 from feed_publisher.domain.delivery import DeliveryState
@@ -73,6 +73,7 @@ class SqlPreferenceStore:
             row = _locked(connection, number)
             if row is None:
                 return False
+            answered(connection, number, "the reader's choices were saved", now)
             choice = _choice(connection, row, wanted)
             values = {
                 "cadence": wanted.cadence,
@@ -100,6 +101,7 @@ class SqlPreferenceStore:
                 return False
             if row.paused_until is not None and row.paused_until <= now:
                 _end_pause(connection, row, now)  # what was chosen for its end still counts
+            answered(connection, number, "paused by the reader", now, resumes=True)
             _exclude_waiting(connection, number, "unsubscribed or paused", now)
             values = {"paused_until": until, "paused_fresh": fresh}
             connection.execute(update(subscription).where(subscription.c.id == number).values(values))
@@ -112,8 +114,9 @@ class SqlPreferenceStore:
             row = _locked(connection, number)
             if row is None:
                 return False
+            answered(connection, number, "resumed by the reader", now, resumes=True)
             if row.paused_until is not None:
-                _resume(connection, row, current_sequence(connection) if fresh else None, now)
+                resume(connection, row, current_sequence(connection) if fresh else None, now)
             return True
 
     def speak(self, number: int, language: str, now: datetime) -> bool:
@@ -121,6 +124,7 @@ class SqlPreferenceStore:
             row = _locked(connection, number)
             if row is None:
                 return False
+            answered_by_person(connection, row.subscriber_id, "the reader chose a language", now)
             other = and_(subscriber.c.id == row.subscriber_id, subscriber.c.language.is_distinct_from(language))
             if connection.execute(update(subscriber).where(other).values(language=language)).rowcount:
                 note(connection, number, "changed", f"language {language}", now)
@@ -158,6 +162,7 @@ class SqlPreferenceStore:
                 join_one(connection, new, cadence, now)
             elif row.state != SubscriptionState.ACTIVE:
                 activate(connection, row, source, now)
+            answered_by_person(connection, person.id, "the reader asked for a newsletter", now)
             return True
 
     def ask_data(self, number: int, now: datetime) -> None:
@@ -168,6 +173,7 @@ class SqlPreferenceStore:
             values = {"letter": "data", "letter_due_at": now}
             if connection.execute(update(subscription).where(mine).values(values)).rowcount:
                 note(connection, number, "asked data", "", now)
+                answered(connection, number, "the reader asked for what is stored", now)
 
     def data(self, number: int) -> dict[str, Any]:
         with self._database.read() as connection:
@@ -232,18 +238,13 @@ def _exclude_waiting(connection: Connection, number: int, reason: str, now: date
 
 def _end_pause(connection: Connection, row: Row[Any], now: datetime) -> None:
     """As it was to end, and when it was to."""
-    _resume(connection, row, _sequence_at(connection, row.paused_until) if row.paused_fresh else None, now)
+    resume(connection, row, sequence_at(connection, row.paused_until) if row.paused_fresh else None, now)
 
 
-def _resume(connection: Connection, row: Row[Any], start: int | None, now: datetime) -> None:
+def resume(connection: Connection, row: Row[Any], start: int | None, now: datetime) -> None:
+    """End a pause: all that came meanwhile is sent, or (``start``) only what has a higher sequence."""
     values: dict[str, Any] = {"paused_until": None, "paused_fresh": False}
     if start is not None:
         values |= {"cursor": max(start, row.cursor), "rehearsed_cursor": max(start, row.rehearsed_cursor)}
     connection.execute(update(subscription).where(subscription.c.id == row.id).values(values))
     note(connection, row.id, "resumed", "catch up" if start is None else f"start fresh after sequence {start}", now)
-
-
-def _sequence_at(connection: Connection, instant: datetime) -> int:
-    given = select(entry_topic.c.sequence).where(entry_topic.c.sequence.is_not(None))
-    until = given.where(entry_topic.c.mailable_at <= instant).order_by(entry_topic.c.sequence.desc()).limit(1)
-    return int(connection.execute(until).scalar() or 0)

@@ -20,6 +20,7 @@ from feed_publisher.adapters.database.schema import (
     subscriber,
     subscription,
 )
+from feed_publisher.adapters.database.store.answers import is_silent
 from feed_publisher.adapters.database.store.audience import digest_id, one_reader, readers, suppressed
 from feed_publisher.adapters.database.store.common import chunks
 from feed_publisher.adapters.database.store.editions import main_edition
@@ -77,7 +78,7 @@ class SqlPreviewStore:
                 subscriber, subscriber.c.id == subscription.c.subscriber_id
             )
             row = connection.execute(query.where(mine)).one()
-            waiting = _waiting(connection, row.id, rehearsal)
+            waiting, silent = _waiting(connection, row.id, rehearsal), is_silent(connection, row.id)
         return KnownReader(
             reader=found[0],
             address=row.address,
@@ -88,6 +89,7 @@ class SqlPreviewStore:
             paused_fresh=row.paused_fresh,
             waiting=_mailed(waiting, waiting.due_at, waiting.delivery_state) if waiting else None,
             from_sequence=min(waiting.from_sequence, found[0].cursor) if waiting else found[0].cursor,
+            silent=silent,
         )
 
     def maturing(self, until: datetime) -> list[Standing]:

@@ -60,3 +60,10 @@ def _follow_merges(connection: Connection, entries: Sequence[int]) -> None:
 def current_sequence(connection: Connection) -> int:
     """The last sequence given by a committed transaction."""
     return int(connection.execute(select(counter.c.value).where(counter.c.name == "sequence")).scalar_one())
+
+
+def sequence_at(connection: Connection, instant: datetime) -> int:
+    """The last sequence that had been given at an instant."""
+    given = select(entry_topic.c.sequence).where(entry_topic.c.sequence.is_not(None))
+    until = given.where(entry_topic.c.mailable_at <= instant).order_by(entry_topic.c.sequence.desc()).limit(1)
+    return int(connection.execute(until).scalar() or 0)

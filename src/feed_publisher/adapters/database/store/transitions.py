@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, and_, exists, or_, select, update
 
 from feed_publisher.adapters.database.schema import Utc, delivery, issue, subscriber, subscription, suppression
-from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.suppressing import suppress_reader
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.ports.sending import Mark
@@ -78,51 +78,54 @@ def end_cancelled(connection: Connection, which: ColumnElement[bool], now: datet
 
 
 _MARK = """
-UPDATE delivery SET state = 'transmitting', attempted = :yes, changed_at = :now
-WHERE id IN :ids AND (id, attempt, edition_id) IN :asked AND state = 'claimed' AND owner = :owner
+UPDATE delivery SET state = 'transmitting', attempted = {yes}, changed_at = {now}
+WHERE {asked} AND state = 'claimed' AND owner = {owner}
 AND EXISTS (SELECT 1 FROM issue WHERE issue.id = delivery.issue_id AND issue.state = 'ready')
 AND EXISTS (SELECT 1 FROM subscription WHERE subscription.id = delivery.subscription_id
             AND subscription.state = 'active'
-            AND (subscription.paused_until IS NULL OR subscription.paused_until <= :now))
+            AND (subscription.paused_until IS NULL OR subscription.paused_until <= {now}))
 AND NOT EXISTS (SELECT 1 FROM subscriber JOIN suppression ON suppression.address_key = subscriber.address_key
                 WHERE subscriber.id = delivery.subscriber_id)
 RETURNING id
 """
-
-
-_MARK_STATEMENT = text(_MARK).bindparams(
-    bindparam("now", type_=Utc()),
-    bindparam("yes", True),
-    bindparam("asked", expanding=True),
-    bindparam("ids", expanding=True),  # SQLite finds no row by a tuple
-)
+_SENT = """
+UPDATE delivery SET state = 'sent', reason = '', owner = NULL, changed_at = {now}
+WHERE {asked} AND state IN ('claimed', 'transmitting', 'unknown') AND owner = {owner}
+"""
 
 
 def mark(connection: Connection, owner: str, asked: Sequence[Mark], now: datetime) -> set[int]:
     """The durable marks, those that are granted: each re-checks owner, attempt, edition, issue and consent."""
     if not asked:
         return set()
-    values = {
-        "ids": [each.delivery for each in asked],
-        "asked": [(each.delivery, each.attempt, each.edition) for each in asked],
-        "owner": owner,
-        "now": now,
-    }
-    return set(connection.execute(_MARK_STATEMENT, values).scalars())
-
-
-_SENT = """
-UPDATE delivery SET state = 'sent', reason = '', owner = NULL, changed_at = :now
-WHERE id = :id AND owner = :owner AND attempt = :attempt AND state IN ('claimed', 'transmitting', 'unknown')
-"""
-_SENT_STATEMENT = text(_SENT).bindparams(bindparam("now", type_=Utc()))
+    keys = _any_of("id, attempt, edition_id", [(each.delivery, each.attempt, each.edition) for each in asked])
+    return set(_straight(connection, _MARK, keys, owner=owner, now=now, yes=True).scalars())
 
 
 def record_sent(connection: Connection, owner: str, results: Sequence[Result], now: datetime) -> None:
     """Store acceptances, by far the most results, as one statement for all; a late one resolves a doubt."""
     if results:
-        values = [{"id": result.delivery, "attempt": result.attempt, "owner": owner, "now": now} for result in results]
-        connection.execute(_SENT_STATEMENT, values)
+        keys = _any_of("id, attempt", [(result.delivery, result.attempt) for result in results])
+        _straight(connection, _SENT, keys, owner=owner, now=now)
+
+
+def _straight(connection: Connection, statement: str, asked: str, now: datetime, **values: Any) -> CursorResult[Any]:
+    """Hand a statement to the driver: compiling one that is never the same takes longer than all the rest."""
+    dialect = connection.dialect
+    bind = Utc().bind_processor(dialect)
+    values["now"] = now if bind is None else bind(now)
+    place = ":{}" if dialect.name == "sqlite" else "%({})s"
+    return connection.exec_driver_sql(statement.format(asked=asked, **{n: place.format(n) for n in values}), values)
+
+
+def _any_of(columns: str, keys: Sequence[tuple[int, ...]]) -> str:
+    """A condition on rows by their numbers, which stand in the statement: to bind each would cost more than to store.
+
+    SQLite finds no row by a tuple, so the ids stand there by themselves, too.
+    """
+    ids = ", ".join(str(int(key[0])) for key in keys)
+    tuples = ", ".join(f"({', '.join(str(int(number)) for number in key)})" for key in keys)
+    return f"id IN ({ids}) AND ({columns}) IN (VALUES {tuples})"
 
 
 def record(connection: Connection, owner: str, result: Result, verdict: Verdict, now: datetime) -> None:
@@ -146,12 +149,5 @@ def record(connection: Connection, owner: str, result: Result, verdict: Verdict,
         waiting = and_(delivery.c.id == result.delivery, delivery.c.state.in_(WAITING))
         end_cancelled(connection, waiting, now)
     if recorded and verdict.suppress:
-        _suppress(connection, result.delivery, verdict.reason, now)
-
-
-def _suppress(connection: Connection, number: int, reason: str, now: datetime) -> None:
-    query = select(subscriber.c.address_key).join(delivery, delivery.c.subscriber_id == subscriber.c.id)
-    key = connection.execute(query.where(delivery.c.id == number)).scalar_one()
-    if key.startswith("erased "):
-        return  # its hash is gone with the address
-    insert_missing(connection, suppression, [{"address_key": key, "reason": reason, "created_at": now}])
+        person = select(delivery.c.subscriber_id).where(delivery.c.id == result.delivery)
+        suppress_reader(connection, connection.execute(person).scalar_one(), verdict.reason, now)

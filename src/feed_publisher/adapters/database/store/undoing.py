@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, update
 
 from feed_publisher.adapters.database.schema import (
+    asked,
     delivery,
     reader_import_row,
     subscriber,
@@ -17,8 +18,9 @@ from feed_publisher.adapters.database.schema import (
     subscription_event,
     suppression,
 )
+from feed_publisher.adapters.database.store.fingerprints import fingerprint_of, fingerprints_of
 from feed_publisher.adapters.database.store.history import note
-from feed_publisher.adapters.database.store.importing import state_of, states_of
+from feed_publisher.domain.asking import AskState
 from feed_publisher.ports.moving import Fate, ImportRecord, Undoing
 
 SOME = 2_000
@@ -85,13 +87,13 @@ def _rows(connection: Connection, number: int, after: str) -> Sequence[Row[Any]]
 def _sorted(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> _Sorted:
     found = _Sorted()
     numbers = [row.subscription_id for row in rows if row.subscription_id is not None]
-    states, mailed = states_of(connection, numbers), _mailed(connection, numbers, since)
+    prints, mailed = fingerprints_of(connection, numbers), _mailed(connection, numbers, since)
     reasons = _reasons(connection, [row.address_key for row in rows if row.fate == Fate.SUPPRESSED])
     for row in rows:
         if row.fate == Fate.SUPPRESSED:
             same, goal = reasons.get(row.address_key) == row.after, found.suppressed
         else:
-            same, goal = states.get(row.subscription_id) == row.after, found.added
+            same, goal = prints.get(row.subscription_id) == row.after, found.added
             goal = goal if row.fate == Fate.ADDED else found.updated
         if row.subscription_id in mailed:
             found.mailed += 1
@@ -103,14 +105,17 @@ def _sorted(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -
 
 
 def _mailed(connection: Connection, numbers: Sequence[int], since: datetime) -> set[int]:
-    """Those for whom something was made or sent since then."""
+    """Those for whom something was made or sent since then, or who were asked whether they still want it."""
     query = select(delivery.c.subscription_id).where(delivery.c.subscription_id.in_(numbers))
-    return set(connection.execute(query.where(delivery.c.changed_at >= since)).scalars())
+    found = set(connection.execute(query.where(delivery.c.changed_at >= since)).scalars())
+    written_to = or_(asked.c.state != AskState.WAITING, asked.c.handing.is_(True))
+    letters = select(asked.c.subscription_id).where(asked.c.subscription_id.in_(numbers), written_to)
+    return found | set(connection.execute(letters).scalars())
 
 
 def _reasons(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
     query = select(suppression.c.address_key, suppression.c.reason).where(suppression.c.address_key.in_(keys))
-    return {row.address_key: state_of(row.reason) for row in connection.execute(query)}
+    return {row.address_key: fingerprint_of(row.reason) for row in connection.execute(query)}
 
 
 def _remove(connection: Connection, rows: Sequence[Row[Any]]) -> None:
@@ -119,6 +124,7 @@ def _remove(connection: Connection, rows: Sequence[Row[Any]]) -> None:
     new = [row.subscription_id for row in rows if row.before]
     readers = list(connection.execute(select(subscription.c.subscriber_id).where(subscription.c.id.in_(new))).scalars())
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id.in_(numbers)))
+    connection.execute(delete(asked).where(asked.c.subscription_id.in_(numbers)))
     connection.execute(delete(subscription).where(subscription.c.id.in_(numbers)))
     has_more = exists().where(subscription.c.subscriber_id == subscriber.c.id)
     connection.execute(delete(subscriber).where(subscriber.c.id.in_(readers), ~has_more))

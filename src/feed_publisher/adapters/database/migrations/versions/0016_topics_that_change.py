@@ -6,7 +6,7 @@ from alembic import op
 from feed_publisher.adapters.database.schema import Utc
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
