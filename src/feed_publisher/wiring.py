@@ -325,7 +325,7 @@ def patient(settings: Settings, folder: Path) -> Patient:
     """What the doctor looks at."""
     from feed_publisher.services.doctor import Patient
 
-    bounces: str = getattr(settings.mail, "bounce_domain", "")
+    bounces = settings.mail.bounce_domain
     return Patient(
         senders=tuple(dict.fromkeys(digest.from_address for digest in settings.digests)),
         arriving=_arriving(settings, bounces),

@@ -74,7 +74,9 @@ async def test_an_alias_is_followed_and_a_wildcard_answers(dns: Dns) -> None:
 
 async def test_names_in_other_scripts_are_asked_as_the_dns_has_them(dns: Dns) -> None:
     dns.txt("xn--bcher-kva.example", "v=spf1 -all")
+    dns.txt("xn--strae-oqa.example", "v=spf1 mx")
     assert await quick(dns).txt("BÜCHER.example") == ("v=spf1 -all",)
+    assert await quick(dns).txt("straße.example") == ("v=spf1 mx",), "not strasse.example, which may be somebody else's"
     for wrong in ("a..example", "x" * 64 + ".example", ".".join(["abcdefgh"] * 40), "xn--a\u0378.example"):
         with pytest.raises(ResolveError, match="no name that the DNS can hold"):
             await quick(dns).txt(wrong)

@@ -214,3 +214,15 @@ def notices(sending: Sending) -> list[str]:
 def key_record(sending: Sending) -> str:
     (key,) = sending.site.json("dkim", "show")["keys"]
     return str(key["record"])
+
+
+def test_the_domain_that_mail_comes_back_to_is_looked_at(sending: Sending) -> None:
+    sending.site.overrides += (f"mail.bounce_domain=b.{DOMAIN}", "bounces.maildir=back")
+    found = sending.check()
+    assert found[f"mail b.{DOMAIN} MX"]["level"] == "bad"
+    assert found[f"mail b.{DOMAIN} SPF"]["level"] == "bad"
+    sending.dns.put(f"b.{DOMAIN}", "MX", f"10 mail.{DOMAIN}.")
+    sending.dns.txt(f"b.{DOMAIN}", f"v=spf1 a:{HOST} -all")
+    found = sending.check()
+    assert {found[f"mail b.{DOMAIN} {what}"]["level"] for what in ("MX", "SPF")} == {"ok"}
+    assert found[f"mail {DOMAIN} alignment"]["level"] == "ok"
