@@ -48,7 +48,14 @@ from feed_publisher.domain.address import Address
 from feed_publisher.domain.cadence import Cadence
 from feed_publisher.domain.dates import FARTHEST
 from feed_publisher.domain.delivery import Result
-from feed_publisher.domain.errors import ConfigError, InputError, NoRoomError, NotFoundError, StorageError, TemplateError
+from feed_publisher.domain.errors import (
+    ConfigError,
+    InputError,
+    NoRoomError,
+    NotFoundError,
+    StorageError,
+    TemplateError,
+)
 from feed_publisher.domain.issue import Issue, archive_name
 from feed_publisher.domain.model import Draft, Entry, EntryState, Problem
 from feed_publisher.domain.sponsor import SponsorBlock

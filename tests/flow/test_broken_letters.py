@@ -40,7 +40,7 @@ def test_a_broken_question_is_told_after_the_letters_and_asked_once_it_is_mended
     paper = ready(site, 'policy = "approve"')
     broken = put(paper, "question.txt", "{{ nothing }}")
     asks_to_confirm(paper)
-    with pytest.raises(TemplateError, match="question.txt"):
+    with pytest.raises(TemplateError, match=r"question\.txt"):
         draft(paper)
     assert [mail.to for mail in paper.mails()] == ["new@example.org"]
     broken.unlink()

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feed_publisher.adapters.lists import read_lists, written_list
 from feed_publisher.adapters.database.store.letters import SqlLetterStore
+from feed_publisher.adapters.lists import read_lists, written_list
 from feed_publisher.app import App
 from feed_publisher.cli.moving import _cells
 from feed_publisher.domain.address import parse_address

@@ -12,7 +12,9 @@ ODD = {"Content-Type": "multipart/form-data; boundary=x; charset=unicode_escape"
 
 
 def parts(**fields: str) -> bytes:
-    each = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    each = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+    ]
     return "".join([*each, "--x--\r\n"]).encode()
 
 
