@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from feed_publisher.cli.group import cli
 from feed_publisher.cli.main import COMMANDS
-from feed_publisher.config import models, sponsors
+from feed_publisher.config import bounces, models, sponsors
 
 HERE = Path(__file__).parent
 SECTIONS = (
@@ -24,6 +24,7 @@ SECTIONS = (
     ("[database]", models.DatabaseSettings),
     ("[mail]", models.MailSettings),
     ("[smtp]", models.Smtp),
+    ("[bounces]", bounces.Bounces),
     ("[[dkim]]", models.Dkim),
     ("[[sources]]", models.Source),
     ("[fetch]", models.Fetch),

@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from feed_publisher.adapters.database.store.archive import SqlArchiveStore
 from feed_publisher.adapters.database.store.asked import SqlAskedStore
 from feed_publisher.adapters.database.store.asking import SqlAskingStore
 from feed_publisher.adapters.database.store.authors import SqlAuthorStore
+from feed_publisher.adapters.database.store.bounces import SqlBounceStore
 from feed_publisher.adapters.database.store.decisions import SqlDecisionStore
 from feed_publisher.adapters.database.store.desk import SqlDeskStore
 from feed_publisher.adapters.database.store.entries import SqlEntryStore
@@ -65,6 +66,7 @@ from feed_publisher.ports.pickup import Absorbed
 from feed_publisher.ports.sending import Mailer
 from feed_publisher.ports.websub import Caller
 from feed_publisher.recipients import Recipients
+from feed_publisher.returning import Returns
 from feed_publisher.services.topic_changes import TopicChanges
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
 
     from feed_publisher.adapters.catalogs import Catalogs
     from feed_publisher.adapters.mailbox import BuiltinMailbox
+    from feed_publisher.checkup import Checkup
     from feed_publisher.parse.subscribers import SubscriberRow
     from feed_publisher.services.ask_mails import AskMails
     from feed_publisher.services.asking import Asking
@@ -144,6 +147,7 @@ class App:
         self.moving = SqlMovingStore(self.database)
         self.desk = SqlDeskStore(self.database)
         self.sources = SqlSourceStore(self.database)
+        self.bounces = SqlBounceStore(self.database)
         self.intake = Intake(
             folder=folder,
             settings=self.settings,
@@ -158,6 +162,7 @@ class App:
         self.recipients = Recipients(
             self.settings, self.database, self.people, self.desk, lambda address: self.subscribe.key_of(address)
         )
+        self.returns = Returns(folder, self.settings, self.bounces, self.people, self._tell, clock)
         self.owner = Owner(folder / "var" / "run")
         self._prepare(only_looking)
 
@@ -197,6 +202,9 @@ class App:
     ) -> None:
         self.intake.close()
         self.database.close()
+
+    def _tell(self, about: str, sentence: str) -> bool:
+        return self.desk.tell(about[:200], sentence, self.clock())
 
     # --- the site
 
@@ -330,10 +338,8 @@ class App:
         from feed_publisher.adapters.database.store.hub_ping import SqlPingStore
         from feed_publisher.services.hub_ping import HubPings
 
-        def tell(about: str, sentence: str) -> None:
-            self.desk.tell(about[:200], sentence, self.clock())
-
-        return HubPings(SqlPingStore(self.database), self.settings.pinged_hubs, self.base_url, tell, self.clock)
+        store, hubs = SqlPingStore(self.database), self.settings.pinged_hubs
+        return HubPings(store, hubs, self.base_url, self._tell, self.clock)
 
     def own_hub(self) -> OwnHub:
         """The service that is a hub for our own feeds."""
@@ -552,6 +558,23 @@ class App:
             return None
         return rules.next_due(cadence, self.clock()).astimezone(ZoneInfo(rules.clock.zone))
 
+    @cached_property
+    def checkup(self) -> Checkup:
+        """The doctor, who looks at mail as its receivers do."""
+        from feed_publisher.checkup import Checkup
+
+        return Checkup(self.folder, self.settings, self.desk, self.relay, self.samples, self.clock)
+
+    def samples(self) -> dict[str, bytes]:
+        """A mail of each digest whose templates are well; `check` says which are not."""
+        from feed_publisher.services.trial import sample
+
+        editions, made = self.editions(), {}
+        for slug, rules in self.all_rules().items():
+            with suppress(TemplateError):
+                made[slug] = sample(editions, rules, self.letterhead, self.clock())
+        return made
+
     # --- sending
 
     @asynccontextmanager
@@ -584,7 +607,14 @@ class App:
 
         key_id, key = self.subscribe.current_key
         senders = {digest.slug: wiring.sender(self.settings, digest) for digest in self.settings.all_digests}
-        return Letterhead(senders=senders, base_url=self.base_url, key_id=key_id, key=key)
+        return Letterhead(
+            senders=senders,
+            base_url=self.base_url,
+            key_id=key_id,
+            key=key,
+            bounce_domain=self.settings.mail.bounce_domain,
+            by_mail=self.settings.bounces.takes_mail,
+        )
 
     @contextmanager
     def owning(self) -> Iterator[None]:
@@ -698,7 +728,7 @@ class App:
         return {each.slug: wiring.letter_rules(self.settings, each) for each in self.settings.all_digests}
 
     async def send_letters(self, mailer: Mailer) -> int:
-        """Mail what waits for single people: readers, and operators who are to decide.
+        """Mail what waits for single people: readers, operators who are to decide, and who reads answers.
 
         Of those who are asked whether they still want a digest only some; how many, 0 when nobody is left. A broken
         template keeps its own mails only: TemplateError is raised after the others.
@@ -709,6 +739,8 @@ class App:
                 await kind.send(mailer, self.clock())
             except TemplateError as error:
                 trouble = error
+        if self.settings.bounces.takes_mail:
+            await self.returns.answering().send(mailer, self.clock())
         asked = await self.ask_mails().send(mailer, self.rehearsal, self.clock())
         if trouble is not None:
             raise trouble

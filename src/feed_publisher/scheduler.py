@@ -32,6 +32,8 @@ WATCH_SECONDS = 600
 HUB_SECONDS = 10
 TELL_SECONDS = 2
 USE_SECONDS = 60
+RETURN_SECONDS = 5
+IMAP_SECONDS = 60
 ISSUE_SECONDS = 2
 SEND_SECONDS = 1
 PAGES = 50
@@ -93,6 +95,10 @@ class Scheduler:
             self._every(TELL_SECONDS, "hub requests", self.verify)
             self._every(TELL_SECONDS, "hub deliveries", self.distribute)
         self._every(USE_SECONDS, "counts", self.note_use)
+        if self._app.settings.bounces.maildir:
+            self._every(RETURN_SECONDS, "mail that comes back", self.read_maildir)
+        if self._app.settings.bounces.imap_host:
+            self._every(IMAP_SECONDS, "mail that comes back by IMAP", self.read_imap)
         self._every(ISSUE_SECONDS, "issues", self.open_issues)
         self._every(SEND_SECONDS, "letters", self.send_letters)
         self._every(SEND_SECONDS, "send", self.send)
@@ -215,12 +221,22 @@ class Scheduler:
         if report.restored:
             log.info("back in their source: %s", _titles(report.restored))
 
+    async def read_maildir(self) -> None:
+        """Deal with what has come back to the Maildir."""
+        await asyncio.to_thread(self._app.returns.poll_maildir)
+
+    async def read_imap(self) -> None:
+        """Deal with what has come back to the mailbox."""
+        await asyncio.to_thread(self._app.returns.poll_imap)
+
     async def open_issues(self) -> None:
         """Open what is due."""
-        for issue in await asyncio.to_thread(self._app.open_issues):
+        opened = await asyncio.to_thread(self._app.open_issues)
+        for issue in opened:
             log.info(
                 "%s %s: %s, %s readers, “%s”", issue.digest, issue.slot, issue.state, issue.audience, issue.subject
             )
+        await self._app.checkup.tell(opened)
 
     async def send_letters(self) -> None:
         """Hand over what waits for single people."""

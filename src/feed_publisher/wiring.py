@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from feed_publisher.compose.digest import SiteView
     from feed_publisher.compose.dkim import Signer
     from feed_publisher.compose.message import Sender
+    from feed_publisher.services.doctor import Patient
     from feed_publisher.services.edition import DigestRules
     from feed_publisher.services.feeddocument import FeedSite
     from feed_publisher.services.letters import LetterRules
@@ -311,6 +312,42 @@ def signers(settings: Settings, folder: Path) -> tuple[Signer, ...]:
         except InputError as error:
             raise ConfigError(error.reason, str(file)) from error
     return tuple(found)
+
+
+def is_relay_here(settings: Settings) -> bool:
+    """Whether mail is handed to this machine: to the built-in mailbox, or to a mail server on it."""
+    from feed_publisher.adapters.smtp.relay import is_loopback
+
+    return not settings.smtp.host or is_loopback(settings.smtp.host)
+
+
+def patient(settings: Settings, folder: Path) -> Patient:
+    """What the doctor looks at."""
+    from feed_publisher.services.doctor import Patient
+
+    bounces: str = getattr(settings.mail, "bounce_domain", "")
+    return Patient(
+        senders=tuple(dict.fromkeys(digest.from_address for digest in settings.digests)),
+        arriving=_arriving(settings, bounces),
+        list_domain=settings.mail.list_domain,
+        bounce_domain=bounces,
+        relay="" if is_relay_here(settings) else settings.smtp.host.strip("[]"),
+        signers=signers(settings, folder),
+        base_url=settings.site.base_url,
+        postal_address=settings.site.postal_address,
+        asks_all=bool(settings.mail.dns_server),
+    )
+
+
+def _arriving(settings: Settings, bounces: str) -> dict[str, str]:
+    """What must arrive at which domain. Mail of letters comes back to the sender, whatever issues do."""
+    wanted: dict[str, set[str]] = {}
+    for digest in settings.digests:
+        wanted.setdefault(digest.from_address.rpartition("@")[2], set()).add("bounces")
+        wanted.setdefault((digest.reply_to or digest.from_address).rpartition("@")[2], set()).add("answers")
+    if bounces:
+        wanted.setdefault(bounces, set()).add("bounces")
+    return {domain: " and ".join(sorted(what)) for domain, what in wanted.items()}
 
 
 def _password(file: Path) -> str:

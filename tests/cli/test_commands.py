@@ -643,7 +643,7 @@ def test_flags_beat_environment_beats_file(cli: Cli, monkeypatch: pytest.MonkeyP
 
 def test_check_says_what_is_well_and_what_is_not(cli: Cli) -> None:
     done = cli("check")
-    assert (done.code, done.out.count("ok ")) == (0, 12)
+    assert (done.code, done.out.count("ok ")) == (0, 13)
     (cli.folder / "entries").rmdir()
     (cli.folder / "templates" / "email").mkdir(parents=True)
     (cli.folder / "templates" / "email" / "digest.html").write_text("<p>\n{% for x in %}\n")

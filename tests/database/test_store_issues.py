@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from database_world import ACCEPTED, CUT_OFF, DAY, HOUR, NOW, REFUSED, World, article, judged, mark
@@ -405,13 +406,11 @@ def test_cancelling_ends_what_waits_in_steps_and_a_crash_between_them_loses_noth
     opened = world.site_with_issue("anna", "bert", "cleo", "dora", "eve")
     plain, steps = ending.end_mails, []
 
-    def dies_after_one(
-        database: Database, number: int, behind: int, limit: int, now: datetime
-    ) -> tuple[int | None, int]:
+    def dies_after_one(*given: Any) -> tuple[int | None, int]:
         if steps:
             raise StorageError("the disk is full")
-        steps.append(behind)
-        return plain(database, number, behind, limit, now)
+        steps.append(given)
+        return plain(*given)
 
     monkeypatch.setattr(ending, "end_mails", dies_after_one)
     with pytest.raises(StorageError):

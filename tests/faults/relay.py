@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +21,7 @@ CUT = "cut"
 class Relay:
     """``at_mail`` refuses everybody; ``at_rcpt`` and ``at_end`` hold replies by local part.
 
-    ``on_end`` is called before a message is answered.
+    ``on_end`` is called before a message is answered. With ``tls`` it offers STARTTLS.
     """
 
     at_mail: str = ""
@@ -28,6 +29,7 @@ class Relay:
     at_end: dict[str, str] = field(default_factory=dict)
     on_end: Callable[[str], None] | None = None
     delay: float = 0.0
+    tls: ssl.SSLContext | None = None
     accepted: list[tuple[str, bytes]] = field(default_factory=list)
     port: int = 0
     _loop: asyncio.AbstractEventLoop | None = None
@@ -81,7 +83,7 @@ class Relay:
         await asyncio.sleep(0)
 
     def _protocol(self) -> SMTP:
-        connection = SMTP(self, hostname="relay", ident="relay", loop=asyncio.get_running_loop())
+        connection = SMTP(self, hostname="relay", ident="relay", loop=asyncio.get_running_loop(), tls_context=self.tls)
         self._connections.append(connection)
         return connection
 

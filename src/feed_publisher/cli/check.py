@@ -19,11 +19,13 @@ from feed_publisher import wiring
 from feed_publisher.app import App
 from feed_publisher.cli.check_topics import topics_line
 from feed_publisher.cli.common import Out, open_app, with_out
+from feed_publisher.cli.doctor import diagnoses, diagnosis_json, show_diagnosis
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.sponsors import dates
 from feed_publisher.compose.html import check_template
 from feed_publisher.config.models import Digest, Source
 from feed_publisher.domain.address import parse_address
+from feed_publisher.domain.diagnosis import Health
 from feed_publisher.domain.errors import FeedPublisherError, InputError
 from feed_publisher.domain.issue import Images, SubscriptionState
 from feed_publisher.domain.language import spoken
@@ -34,10 +36,14 @@ from feed_publisher.services.words import ago, many
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Ask neither the mail server nor the DNS.")
 @with_out
 @click.pass_obj
-def check(place: Place, out: Out) -> None:
-    """Configuration, templates, database, sources, mail server and names: a line each. Exit 1 if one is not well."""
+def check(place: Place, offline: bool, out: Out) -> None:
+    """Configuration, templates, database, sources, mail server and names: a line each. Exit 1 if one is BAD.
+
+    Where mail may reach strangers, the doctor looks at what mailbox providers look at, too: SPF, DKIM, DMARC and more.
+    """
     with open_app(place, only_looking=True) as app:
         checks: list[tuple[str, Callable[[App], str]]] = [
             ("settings", _settings),
@@ -51,15 +57,24 @@ def check(place: Place, out: Out) -> None:
             ("fetching", _fetching),
             ("feeds", _feeds),
             *((f"digest {each.slug}", partial(_desk, each)) for each in app.settings.digests if _is_for_desk(each)),
-            ("mail server", _relay),
+            *([] if offline else [("mail server", _relay)]),
             ("signatures", _signatures),
-            ("address", _address),
+            ("bounces", _bounces),
+            *([] if offline or app.checkup.is_worth_it else [("address", _address)]),
         ]
         results = [(name, *_try(step, app)) for name, step in checks]
+        found = diagnoses(app, offline, out)
     for name, well, text in results:
         out.say(f"{'ok ' if well else 'BAD'}  {name}: {text}")
-    out.document({"checks": [{"name": name, "ok": well, "text": text} for name, well, text in results]})
-    sys.exit(0 if all(well for _, well, _ in results) else 1)
+    for each in found:
+        show_diagnosis(out, each)
+    out.document(
+        {
+            "checks": [{"name": name, "ok": well, "text": text} for name, well, text in results],
+            "mail": [diagnosis_json(each) for each in found],
+        }
+    )
+    sys.exit(0 if all(well for _, well, _ in results) and not any(each.health is Health.BAD for each in found) else 1)
 
 
 def _try(step: Callable[[App], str], app: App) -> tuple[bool, str]:
@@ -236,6 +251,10 @@ def _signatures(app: App) -> str:
     if alone:
         raise InputError(f"no key of [[dkim]] is for mail from {alone[0]}", "digests.from_address")
     return f"by {', '.join(signer.name for signer in signers)}; `dkim show` tells what the DNS must hold"
+
+
+def _bounces(app: App) -> str:
+    return app.returns.check()
 
 
 def _address(app: App) -> str:

@@ -13,10 +13,8 @@ from feed_publisher.cli.common import Out, open_app, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.compose.dkim import Signer, new_key
 from feed_publisher.config.models import Dkim
+from feed_publisher.domain.diagnosis import txt_line
 from feed_publisher.domain.errors import InputError
-
-STRING = 250
-"""Characters of one string of a TXT record; it takes 255 (RFC 1035 §3.3.14)."""
 
 
 @click.group()
@@ -68,9 +66,7 @@ def show(place: Place, out: Out) -> None:
 
 
 def _say_record(out: Out, signer: Signer) -> None:
-    record = signer.record
-    strings = " ".join(f'"{record[start : start + STRING]}"' for start in range(0, len(record), STRING))
-    out.say(f"{signer.name}.  TXT  {strings}\n")
+    out.say(f"{txt_line(signer.name, signer.record)}\n")
 
 
 def _keep(file: Path, pem: bytes) -> None:

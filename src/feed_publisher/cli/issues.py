@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from feed_publisher.app import App
+from feed_publisher.cli.bounces import SAID
 from feed_publisher.cli.common import Out, books_json, open_app, read_file, with_out
 from feed_publisher.cli.group import Place
 from feed_publisher.cli.send import issue_json
@@ -70,11 +71,14 @@ def show(place: Place, number: int, out: Out) -> None:
         books = app.issues.books(number)
         web = app.issue_url(issue)
         history, entries = app.decisions.look(number).history, app.decisions.entries(number)
-        carried = app.decisions.sponsors(number)
-        out.document({**issue_json(app, issue), **_decided_json(history, entries), **_carried_json(carried)})
+        carried, back = app.decisions.sponsors(number), app.bounces.of_issue(number)
+        more = _carried_json(carried) | {"came_back": {kind.value: count for kind, count in back.items()}}
+        out.document({**issue_json(app, issue), **_decided_json(history, entries), **more})
     whom = ", for the operators only" if is_shadow(issue.digest) else ""
     out.say(f"issue {issue.id} of {real_slug(issue.digest)}{whom}, {issue.slot}: {_state(issue)}")
     out.say(f"subject: {issue.subject}\narticles: {issue.entries}\nreaders: {issue.audience} = {books_text(books)}")
+    if back:
+        out.say(f"came back: {', '.join(f'{count} {SAID[kind]}' for kind, count in back.items())}")
     if web:
         out.say(f"on the web: {web}")
     if issue.reason:

@@ -24,6 +24,7 @@ COMMANDS = {
     "digest": ("digests", "list, start and preview digests"),
     "sponsors": ("sponsors", "list who paid for a place in digests: issues they had, and have left"),
     "issues": ("issues", "list, approve, pause, resume, cancel and export issues"),
+    "bounces": ("bounces", "list what came back after it was sent, and why"),
     "subscribers": ("people", "add, list, import, export and erase subscribers; why they get what"),
     "dkim": ("dkim", "make keys that mails are signed with, and show what the DNS must hold"),
     "suppress": ("people", "addresses that are never mailed"),

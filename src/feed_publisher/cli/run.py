@@ -12,7 +12,7 @@ import click
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, notices_json, open_app, recent_notices, show_notices, with_out
 from feed_publisher.cli.group import Place
-from feed_publisher.domain.errors import FeedPublisherError, MailError, TemplateError
+from feed_publisher.domain.errors import FeedPublisherError, FileError, MailError, TemplateError
 from feed_publisher.services.absorbing import PickupReport
 from feed_publisher.services.overview import books_text
 from feed_publisher.services.publish import PublishReport
@@ -75,7 +75,8 @@ async def _tick(app: App, out: Out) -> tuple[dict[str, object], bool, FeedPublis
     opened = app.open_issues()
     for issue in opened:
         out.say(f"issue {issue.id}, {issue.digest} {issue.slot}: {issue.state}, {many(issue.audience or 0, 'reader')}")
-    trouble: FeedPublisherError | None = None
+    await app.checkup.tell(opened)
+    trouble = await _returns(app)
     async with AsyncExitStack() as stack:
         try:
             mailer = await stack.enter_async_context(app.relay())
@@ -111,6 +112,15 @@ async def _send_letters(app: App, mailer: Mailer) -> None:
     for _ in range(LETTER_ROUNDS):
         if not await app.send_letters(mailer):
             return
+
+
+async def _returns(app: App) -> FeedPublisherError | None:
+    """What came back is no reason to send nothing."""
+    try:
+        await app.returns.poll()
+    except (MailError, FileError) as error:
+        return error
+    return None
 
 
 def show_pickup(out: Out, report: PickupReport) -> None:

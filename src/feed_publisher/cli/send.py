@@ -13,6 +13,7 @@ import click
 
 from feed_publisher.app import App
 from feed_publisher.cli.common import Out, books_json, open_app, parse_instant, with_out
+from feed_publisher.cli.doctor import show_diagnosis
 from feed_publisher.cli.group import Place
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.delivery import DeliveryState, Stage
@@ -41,7 +42,7 @@ NOTHING: dict[str, object] = {"issue": None, "subject": None, "entries": 0, "aud
 )
 @click.option("--as-of", "as_of", metavar="TIME", help="Leave out what became public later.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Send although a check advises against it (no check does so yet).")
+@click.option("--force", is_flag=True, help="Send although the doctor of `check` found a red line.")
 @with_out
 @click.pass_obj
 def send(
@@ -68,10 +69,10 @@ def send(
         elif dry_run is not None:
             _dry_run(app, mailed, dry_run, moment, out)
         else:
-            _send(app, mailed, moment, yes, out)
+            _send(app, mailed, moment, yes, force, out)
 
 
-def _send(app: App, slug: str, as_of: datetime | None, yes: bool, out: Out) -> None:
+def _send(app: App, slug: str, as_of: datetime | None, yes: bool, force: bool, out: Out) -> None:
     with app.owning():
         alive = app.recover()
         app.resume(alive)
@@ -87,10 +88,23 @@ def _send(app: App, slug: str, as_of: datetime | None, yes: bool, out: Out) -> N
             out.say("Nothing new for anybody.")
         for issue in unfinished:
             out.say(f"Issue {issue.id} of this digest is not finished: what is due of it goes on.")
+        _ask_doctor(app, plan, force, out)
         if not yes and not click.confirm("Send now?", default=False, err=out.json):
             out.say("Nothing was sent.")
             sys.exit(1)
         asyncio.run(_deliver(app, slug, as_of, plan, unfinished, out))
+
+
+def _ask_doctor(app: App, plan: Plan, force: bool, out: Out) -> None:
+    """Refuse a large send that receivers would refuse, too (SEMANTICS §2)."""
+    found = asyncio.run(app.checkup.red_lines(plan.recipients))
+    for each in found:
+        show_diagnosis(out, each)
+    if found and not force:
+        raise InputError(
+            f"nothing was sent: {many(len(found), 'red line')} above; mend that (`check` tells whether it is), "
+            "or send with --force"
+        )
 
 
 async def _deliver(app: App, slug: str, as_of: datetime | None, plan: Plan, unfinished: list[Issue], out: Out) -> None:

@@ -133,7 +133,7 @@ async def _serve(app: App, listener: socket.socket, ready: Callable[[], None]) -
 
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop, each)
-    async with app.relay() as mailer:
+    async with app.relay() as mailer, app.returns.listening():
         scheduler = Scheduler(app, mailer, counts.drain)
         scheduler.start()
         try:

@@ -31,7 +31,7 @@ def _all(raw: bytes) -> Iterator[Finding]:
     yield from lint_headers(raw, message)
     yield from lint_parts(message)
     text, html = body(message, "text/plain"), body(message, "text/html")
-    unsubscribe = str(message["List-Unsubscribe"] or "").strip("<>")
+    unsubscribe = str(message["List-Unsubscribe"] or "").partition(">")[0].strip("<")
     yield from lint_words(str(message["Subject"] or ""), text, html, unsubscribe)
     if html.strip():
         yield from lint_html(html)

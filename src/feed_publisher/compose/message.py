@@ -36,6 +36,7 @@ class Links:
 
     unsubscribe: str
     preferences: str
+    unsubscribe_mail: str = ""
 
     @property
     def values(self) -> dict[str, str]:
@@ -73,13 +74,17 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personal:
-    """What differs from reader to reader. ``unsubscribe_url`` goes into the headers when it is given."""
+    """What differs from reader to reader.
+
+    ``unsubscribe_url`` goes into the headers when it is given, and ``unsubscribe_mail``, an address, beside it.
+    """
 
     to: str
     message_id: str
     date: datetime
     values: Mapping[str, str]
     unsubscribe_url: str = ""
+    unsubscribe_mail: str = ""
 
 
 class Skeleton:
@@ -173,8 +178,9 @@ def _personal_headers(personal: Personal) -> bytes:
         f"Message-ID: <{personal.message_id}>",
     ]
     if personal.unsubscribe_url:
+        by_mail = f", <mailto:{personal.unsubscribe_mail}?subject=unsubscribe>" if personal.unsubscribe_mail else ""
         lines += [
-            f"List-Unsubscribe: <{personal.unsubscribe_url}>",
+            f"List-Unsubscribe: <{personal.unsubscribe_url}>{by_mail}",
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ]
     _checked("".join(lines))

@@ -14,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from feed_publisher.config.bounces import Bounces
 from feed_publisher.config.section import Section
 from feed_publisher.config.sponsors import Sponsor
 from feed_publisher.config.succession import contradiction
@@ -21,6 +22,7 @@ from feed_publisher.config.values import (
     BaseUrl,
     Cron,
     Dates,
+    DnsServer,
     Domain,
     Duration,
     Every,
@@ -120,6 +122,10 @@ class MailSettings(Section):
     list_domain: Domain = ""
     """Domain of List-Id and Message-ID. Empty: the domain of the digest's from_address."""
 
+    bounce_domain: Domain = ""
+    """The domain that mail comes back to, such as "bounces.harbour.example": each mail of an issue has a sender of its
+    own there. Empty: it comes back to from_address. See [bounces]."""
+
     footer: PlainText = ""
     """A few words of your own at the foot of every mail; plain text, its lines are kept."""
 
@@ -128,6 +134,10 @@ class MailSettings(Section):
 
     operators: tuple[MailAddress, ...] = ()
     """Addresses that are mailed the issues that wait for a decision, each with a link of its own to decide with."""
+
+    dns_server: DnsServer = ""
+    """The DNS server that `check` asks, an address such as "9.9.9.9" or "127.0.0.1:5353". Empty: that of this machine;
+    name another one where names inside your network differ from those that mailbox providers see."""
 
 
 class Smtp(Section):
@@ -491,6 +501,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     mail: MailSettings = MailSettings()
     smtp: Smtp = Smtp()
+    bounces: Bounces = Bounces()
     dkim: tuple[Dkim, ...] = ()
     fetch: Fetch = Fetch()
     websub: WebSub = WebSub()
@@ -514,6 +525,12 @@ class Settings(BaseSettings):
         trouble = contradiction((topic.slug, topic.was, topic.split_from) for topic in self.topics)
         if trouble:
             raise ValueError(trouble)
+        return self
+
+    @model_validator(mode="after")
+    def _mail_comes_back_somewhere(self) -> Settings:
+        if self.bounces.takes_mail and not self.mail.bounce_domain:
+            raise ValueError("bounces: mail that comes back needs a domain of its own; set bounce_domain in [mail]")
         return self
 
     @model_validator(mode="after")

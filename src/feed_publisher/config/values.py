@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from feed_publisher.domain.address import parse_address
 from feed_publisher.domain.cadence import parse_time
+from feed_publisher.domain.diagnosis import split_server
 from feed_publisher.domain.errors import InputError
 from feed_publisher.domain.rhythm import QuietHours, check_cron, dates_left_out
 from feed_publisher.domain.slug import check_slug
@@ -176,6 +177,16 @@ def _link_parameters(value: str) -> str:
     return value
 
 
+def _dns_server(value: str) -> str:
+    try:
+        if value:
+            split_server(value)
+    except ValueError as error:
+        raise ValueError(f'{value!r} is no address; write "9.9.9.9", "127.0.0.1:5353" or "[::1]:5353"') from error
+    return value
+
+
+DnsServer = Annotated[str, AfterValidator(_dns_server)]
 Slug = Annotated[str, AfterValidator(_slug)]
 MailAddress = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]

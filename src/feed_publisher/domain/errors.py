@@ -10,6 +10,7 @@ FeedPublisherError            1
 │   ├── FileError             75  one file cannot be written; the others can
 │   └── ForeignDatabaseError  1   a database that is not ours, or from a newer version
 ├── FetchError                75  an address cannot be fetched now: refused, slow, too large, not found
+├── ResolveError              75  the DNS does not answer, or answers that it cannot tell
 └── MailError                 75  the relay cannot be reached or refuses to talk
 """
 
@@ -76,6 +77,12 @@ class FetchError(FeedPublisherError):
         super().__init__(f"{where}: {reason}" if where else reason)
         self.reason = reason
         self.where = where
+
+
+class ResolveError(FeedPublisherError):
+    """The DNS could not tell; that says nothing about what it holds."""
+
+    exit_code = 75
 
 
 class MailError(FeedPublisherError):

@@ -106,6 +106,16 @@ is settled once more, as Result(DATA) without a reply. An exception ends the run
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayLook:
+    """What a relay shows of itself. ``greeting`` is its own name for itself, "" when it gives none; ``tls`` "none"."""
+
+    host: str
+    greeting: str
+    tls: str
+    certificate_ends: datetime | None
+
+
 class Mailer(Protocol):
     """Owns the connections to one relay."""
 
@@ -119,4 +129,8 @@ class Mailer(Protocol):
 
     async def probe(self) -> str:
         """One line about the relay, after a greeting and QUIT. Raises MailError."""
+        ...
+
+    async def look(self, seconds: float) -> RelayLook:
+        """What the relay shows of itself within this time. Raises MailError."""
         ...

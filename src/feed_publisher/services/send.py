@@ -20,6 +20,7 @@ from feed_publisher.domain.delivery import DeliveryState, Result, Verdict, verdi
 from feed_publisher.domain.errors import InputError, StorageError
 from feed_publisher.domain.issue import Edition, IssueState
 from feed_publisher.domain.token import Purpose, make_token
+from feed_publisher.domain.verp import Way, local_part
 from feed_publisher.ports.issues import IssueStore
 from feed_publisher.ports.people import DeskStore
 from feed_publisher.ports.sending import ClaimedDelivery, Ledger, Mailer, Mark, Outgoing, Process, StoredEdition
@@ -38,19 +39,35 @@ SKELETONS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letterhead:
-    """What every mail of a site carries: senders by digest, and how to make links."""
+    """What every mail of a site carries: senders by digest, and how to make links.
+
+    ``bounce_domain``: where mail comes back to, "" for the sender's own address; ``by_mail``: mail to it is read.
+    """
 
     senders: Mapping[str, Sender]
     base_url: str
     key_id: int
     key: bytes
+    bounce_domain: str = ""
+    by_mail: bool = False
 
     def links(self, subscription: int) -> Links:
         """One reader's own; with 0 they lead nowhere."""
+        mail = self._mail_back(Way.LEAVE, subscription) if self.by_mail and self.bounce_domain else ""
         return Links(
             unsubscribe=f"{self.base_url}/unsubscribe/{self._token(Purpose.UNSUBSCRIBE, subscription)}",
             preferences=f"{self.base_url}/preferences/{self._token(Purpose.PREFERENCES, subscription)}",
+            unsubscribe_mail=mail,
         )
+
+    def mail_from(self, claimed: ClaimedDelivery) -> str:
+        """The envelope sender: what comes back to it names the delivery, whatever the report says."""
+        if not self.bounce_domain:
+            return self.senders[claimed.digest].address
+        return self._mail_back(Way.BOUNCE, claimed.delivery, claimed.attempt)
+
+    def _mail_back(self, way: Way, number: int, attempt: int = 0) -> str:
+        return f"{local_part(way, number, self.key_id, self.key, attempt)}@{self.bounce_domain}"
 
     def _token(self, purpose: Purpose, subscription: int) -> str:
         return make_token(purpose, subscription, self.key_id, self.key)
@@ -251,7 +268,7 @@ def outgoing(claimed: ClaimedDelivery, shared: Skeleton, letterhead: Letterhead)
     return Outgoing(
         delivery=claimed.delivery,
         attempt=claimed.attempt,
-        mail_from=sender.address,
+        mail_from=letterhead.mail_from(claimed),
         rcpt_to=to,
         message=shared.message(personal),
     )
@@ -265,6 +282,7 @@ def addressed(to: str, name: str, sender: Sender, links: Links, date: datetime) 
         date=date,
         values=links.values,
         unsubscribe_url=links.unsubscribe,
+        unsubscribe_mail=links.unsubscribe_mail,
     )
 
 

@@ -24,6 +24,8 @@ from feed_publisher.services.letters import KINDS, Letters
 from feed_publisher.services.preview import Preview
 from feed_publisher.services.send import Letterhead, addressed, skeleton
 
+_READER = "reader@example.org"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryMail:
@@ -85,21 +87,24 @@ def check_templates(
     editions: Editions, rules: DigestRules, letterhead: Letterhead, letters: Letters, asks: AskMails, now: datetime
 ) -> None:
     """Make a mail of odd articles, and every letter. Raises TemplateError for what a reader must not be mailed."""
-    sender, links = letterhead.senders[rules.slug], letterhead.links(0)
+    _check(f"the mail of {rules.slug}", sample(editions, rules, letterhead, now))
+    for kind in KINDS:
+        letter = Letter(subscription=1, request=1, kind=kind, address=_READER, digest=rules.slug)
+        _check(f"the letter {kind!r}", letters.compose(letter, now).message)
+    for state, kind in ASKED_FOR.items():
+        due = specimen(rules.slug, Patience(remind_after=7, pause_after=14), now, state)
+        _check(f"the letter {kind!r}", asks.compose(due, 1, now).message)
+
+
+def sample(editions: Editions, rules: DigestRules, letterhead: Letterhead, now: datetime) -> bytes:
+    """A mail of odd articles. Raises TemplateError."""
     sponsors = specimen_sponsors(rules.sponsors)
     lines = specimen_lines(letterhead.base_url, now)
     edition = editions.render(rules, lines, rules.language, None, now, sponsors=sponsors)
     if rules.sponsors:
         _check_sponsors(rules, edition, sponsors)
-    address = parse_address("reader@example.org")
-    mail = skeleton(sender, edition).message(addressed(address.envelope, "1", sender, links, now))
-    _check(f"the mail of {rules.slug}", mail)
-    for kind in KINDS:
-        letter = Letter(subscription=1, request=1, kind=kind, address=address.typed, digest=rules.slug)
-        _check(f"the letter {kind!r}", letters.compose(letter, now).message)
-    for state, kind in ASKED_FOR.items():
-        due = specimen(rules.slug, Patience(remind_after=7, pause_after=14), now, state)
-        _check(f"the letter {kind!r}", asks.compose(due, 1, now).message)
+    sender, links = letterhead.senders[rules.slug], letterhead.links(0)
+    return skeleton(sender, edition).message(addressed(_READER, "1", sender, links, now))
 
 
 def _check_sponsors(rules: DigestRules, edition: Edition, sponsors: Sequence[SponsorBlock]) -> None:

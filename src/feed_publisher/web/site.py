@@ -26,6 +26,7 @@ from feed_publisher.web.hub import HubDoor
 from feed_publisher.web.keep import KeepPages
 from feed_publisher.web.limits import Limits
 from feed_publisher.web.mailbox import MailboxPages
+from feed_publisher.web.mailhooks import MailHookDoor
 from feed_publisher.web.mydata import DataPages
 from feed_publisher.web.pages import NOTHING_HERE, SECURITY, Pages
 from feed_publisher.web.preferences import PreferencePages
@@ -56,7 +57,9 @@ def build(app: App, limits: Limits | None = None, counts: FeedCounts | None = No
     local = [route for part in (MailboxPages, SourcePages, PreviewPages) for route in part(pages).routes()]
     parts = (Public, PreferencePages, DataPages, FollowPages, ArchivePages, DecidePages, KeepPages)
     public = [route for part in parts for route in part(pages).routes()]
-    web.router.routes.extend([*public, *Hooks(app).routes(), *HubDoor(app).routes(), *local])
+    web.router.routes.extend(
+        [*public, *Hooks(app).routes(), *MailHookDoor(app).routes(), *HubDoor(app).routes(), *local]
+    )
     web.add_exception_handler(HTTPException, _http_error(pages))
     web.add_exception_handler(FeedPublisherError, _our_error(pages))
     web.add_exception_handler(Exception, _bug(pages))

@@ -14,7 +14,7 @@ from feed_publisher.adapters.database.schema import counter, feed, secret
 from feed_publisher.domain.archive import FeedKind
 from feed_publisher.domain.errors import ForeignDatabaseError
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest migration. Known here so that opening a current database does not import Alembic (0.8 s)."""
 
 

@@ -645,6 +645,45 @@ delivery = Table(
     Index("ix_delivery_owner", "owner"),
 )
 
+bounce = Table(  # what was reported of a mail after the relay had accepted it
+    "bounce",
+    metadata,
+    _id(),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("subscription_id", Id, ForeignKey("subscription.id"), nullable=False, index=True),
+    Column("subscriber_id", Id, ForeignKey("subscriber.id"), nullable=False),
+    Column("issue_id", Id, ForeignKey("issue.id")),  # None: the report names the reader only
+    Column("delivery_id", Id, ForeignKey("delivery.id")),
+    Column("attempt", Integer),
+    UniqueConstraint("delivery_id", "attempt", "kind"),
+    Index("ix_bounce_subscriber_id_at", "subscriber_id", "at"),
+    Index("ix_bounce_issue_id_kind", "issue_id", "kind"),
+)
+
+mail_back = Table(  # how much mail came back, also of what is not kept
+    "mail_back",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("what", String(20), primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
+answer = Table(  # what a reader wrote to the address that bounces come back to
+    "answer",
+    metadata,
+    _id(),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("digest", String(80), nullable=False),
+    Column("at", Utc, nullable=False, index=True),
+    Column("mail", LargeBinary, nullable=False),  # empty once it is passed on
+    Column("due_at", Utc),  # None: passed on, or being so
+    Column("left_at", Utc),
+    Index("ix_answer_due_at", "due_at"),
+    Index("ix_answer_left_at", "left_at"),
+)
+
 hub_ping = Table(
     "hub_ping",
     metadata,

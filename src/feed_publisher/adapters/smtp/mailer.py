@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from feed_publisher.adapters.smtp.lane import Crew, Lane
 from feed_publisher.adapters.smtp.relay import Relay, connect
 from feed_publisher.adapters.smtp.session import Limits
 from feed_publisher.domain.errors import MailError
-from feed_publisher.ports.sending import Settle, Take
+from feed_publisher.ports.sending import RelayLook, Settle, Take
 
 
 class SmtpMailer:
@@ -32,6 +33,14 @@ class SmtpMailer:
         line = f"{self._relay} answers, TLS {session.tls}, {' '.join(session.extensions).upper()}"
         await session.quit()
         return line.rstrip(", ")
+
+    async def look(self, seconds: float) -> RelayLook:
+        """See ports.Mailer."""
+        session = await connect(self._relay, replace(self._limits, connect=min(seconds, self._limits.connect)))
+        ends, greeting = session.certificate_ends, session.greeting
+        found = RelayLook(host=self._relay.host, greeting=greeting, tls=session.tls, certificate_ends=ends)
+        await session.quit()
+        return found
 
 
 class _Run:

@@ -56,10 +56,10 @@ async def connect(relay: Relay, limits: Limits) -> Session:
         raise MailError(f"{relay}: {error}") from error
     try:
         async with asyncio.timeout(limits.connect):
-            await client.connect()
+            greeting = await client.connect()
             if client.is_ehlo_or_helo_needed:
                 await _greet(client)
-        return _hand_over(client, limits)
+        return _hand_over(client, limits, greeting.message.partition(" ")[0])
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise MailError(f"{relay}: {_explain(error, relay)}") from error
     finally:
@@ -87,12 +87,12 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-def _hand_over(client: aiosmtplib.SMTP, limits: Limits) -> Session:
+def _hand_over(client: aiosmtplib.SMTP, limits: Limits, greeting: str) -> Session:
     """Take the transport away from aiosmtplib: it mixes up stages, masks a refusal by a failed RSET, and is slow."""
     transport = cast("asyncio.Transport | None", client.transport)  # one of uvloop is no instance of it
     if transport is None or transport.is_closing():
         raise aiosmtplib.SMTPServerDisconnected("the relay closed the connection after its greeting")
-    session = Session(transport, dict(client.esmtp_extensions), limits)
+    session = Session(transport, dict(client.esmtp_extensions), limits, greeting)
     transport.set_protocol(session)
     client.transport = None  # its close() must not close ours
     return session

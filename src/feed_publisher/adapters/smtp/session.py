@@ -7,10 +7,12 @@ must not be confused: the first message waits, the second is in doubt.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar, cast
 
 from feed_publisher.adapters.smtp.replies import ReplyParser
@@ -54,9 +56,12 @@ class _Asked:
 class Session(asyncio.Protocol):
     """Where the relay offers PIPELINING (RFC 2920), an envelope is one write, and rides on the message before it."""
 
-    def __init__(self, transport: asyncio.Transport, extensions: dict[str, str], limits: Limits) -> None:
-        """``extensions``: EHLO keywords in lower case with their parameters."""
+    def __init__(
+        self, transport: asyncio.Transport, extensions: dict[str, str], limits: Limits, greeting: str = ""
+    ) -> None:
+        """``extensions``: EHLO keywords in lower case with their parameters; ``greeting``: the relay's first word."""
         self.extensions = extensions
+        self.greeting = greeting
         self.lost = ""
         """Why the connection cannot be used any more; empty while it can."""
         self._transport = transport
@@ -80,6 +85,13 @@ class Session(asyncio.Protocol):
         """The TLS version, or "none"."""
         encrypted = self._transport.get_extra_info("ssl_object")
         return str(encrypted.version()) if encrypted else "none"
+
+    @property
+    def certificate_ends(self) -> datetime | None:
+        """When the relay's certificate ends; None without TLS."""
+        certificate = self._transport.get_extra_info("peercert") or {}
+        ends = certificate.get("notAfter")
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if ends else None
 
     async def envelope(self, mail: Outgoing) -> Result | None:
         """MAIL, RCPT, DATA; None when the relay waits for the body. Never raises for what the relay does."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from feed_publisher.compose.dkim import Signer, signed
-from feed_publisher.ports.sending import Mailer, Outgoing, Settle, Take
+from feed_publisher.ports.sending import Mailer, Outgoing, RelayLook, Settle, Take
 
 
 class SigningMailer:
@@ -34,6 +34,9 @@ class SigningMailer:
 
     async def probe(self) -> str:
         return await self._mailer.probe()
+
+    async def look(self, seconds: float) -> RelayLook:
+        return await self._mailer.look(seconds)
 
     async def _sign(self, take: Take) -> Outgoing | None:
         mail = await take()

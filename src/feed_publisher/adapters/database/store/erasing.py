@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, select, update
 
 from feed_publisher.adapters.database.schema import (
+    bounce,
     delivery,
     issue,
     reader_import_row,
@@ -87,6 +88,7 @@ def erase_person(connection: Connection, person: int, now: datetime) -> bool:
     mine = select(subscription.c.id).where(subscription.c.subscriber_id == person)
     numbers = list(connection.execute(mine).scalars())
     connection.execute(update(delivery).where(delivery.c.subscription_id.in_(numbers)).values(reason=""))
+    connection.execute(update(bounce).where(bounce.c.subscription_id.in_(numbers)).values(reason=""))
     waiting = and_(delivery.c.subscription_id.in_(numbers), delivery.c.state.in_(WAITING))
     move(connection, waiting, DeliveryState.EXCLUDED, "erased", now)
     connection.execute(delete(subscription_event).where(subscription_event.c.subscription_id.in_(numbers)))

@@ -111,14 +111,10 @@ class SqlPeopleStore:
             connection.execute(update(subscription).where(welcomed).values(letter))
             return True
 
-    def leave(self, number: int, now: datetime) -> bool:
+    def leave(self, number: int, now: datetime, how: str = "") -> bool:
         """Unsubscribe; the same again changes nothing. False when there is no such subscription."""
         with self._database.write() as connection:
-            active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
-            values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
-            if connection.execute(update(subscription).where(active).values(values)).rowcount:
-                note(connection, number, "left", "", now)
-                departed(connection, [number], now)
+            end_subscription(connection, number, how, now)
             return connection.execute(select(subscription.c.id).where(subscription.c.id == number)).first() is not None
 
     def view(self, number: int) -> SubscriberView | None:
@@ -162,6 +158,17 @@ class SqlPeopleStore:
         )
         with self._database.read() as connection:
             return [(row[0] or "", row[1], row[2]) for row in connection.execute(query)]
+
+
+def end_subscription(connection: Connection, number: int, how: str, now: datetime) -> bool:
+    """Unsubscribe one; False when it was not there, or had ended."""
+    active = and_(subscription.c.id == number, subscription.c.state != SubscriptionState.UNSUBSCRIBED)
+    values = {"state": SubscriptionState.UNSUBSCRIBED, "left_at": now, "letter": None, "letter_due_at": None}
+    if not connection.execute(update(subscription).where(active).values(values)).rowcount:
+        return False
+    note(connection, number, "left", how, now)
+    departed(connection, [number], now)
+    return True
 
 
 def _is_reader(connection: Connection, key: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, CursorResult, and_, exists, or_, select, update
 
 from feed_publisher.adapters.database.schema import Utc, delivery, issue, subscriber, subscription, suppression
-from feed_publisher.adapters.database.store.common import insert_missing
 from feed_publisher.adapters.database.store.cursors import put_cursors_back
+from feed_publisher.adapters.database.store.suppressing import suppress_reader
 from feed_publisher.domain.delivery import DeliveryState, Result, Verdict
 from feed_publisher.domain.issue import IssueState, SubscriptionState
 from feed_publisher.ports.sending import Mark
@@ -149,12 +149,5 @@ def record(connection: Connection, owner: str, result: Result, verdict: Verdict,
         waiting = and_(delivery.c.id == result.delivery, delivery.c.state.in_(WAITING))
         end_cancelled(connection, waiting, now)
     if recorded and verdict.suppress:
-        _suppress(connection, result.delivery, verdict.reason, now)
-
-
-def _suppress(connection: Connection, number: int, reason: str, now: datetime) -> None:
-    query = select(subscriber.c.address_key).join(delivery, delivery.c.subscriber_id == subscriber.c.id)
-    key = connection.execute(query.where(delivery.c.id == number)).scalar_one()
-    if key.startswith("erased "):
-        return  # its hash is gone with the address
-    insert_missing(connection, suppression, [{"address_key": key, "reason": reason, "created_at": now}])
+        person = select(delivery.c.subscriber_id).where(delivery.c.id == result.delivery)
+        suppress_reader(connection, connection.execute(person).scalar_one(), verdict.reason, now)
