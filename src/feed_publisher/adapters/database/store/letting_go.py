@@ -11,7 +11,7 @@ from feed_publisher.adapters.database.schema import delivery, issue
 from feed_publisher.domain.delivery import DeliveryState
 from feed_publisher.domain.issue import IssueState
 
-STEP = 5_000
+STEP = 2_000
 """Readers in one transaction: for a million of them, one would keep others from writing for seconds."""
 
 _NOT_WAITING = tuple(each for each in DeliveryState if each not in (DeliveryState.QUEUED, DeliveryState.DEFERRED))
