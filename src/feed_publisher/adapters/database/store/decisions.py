@@ -23,7 +23,8 @@ from feed_publisher.adapters.database.schema import (
 )
 from feed_publisher.adapters.database.store.editions import main_edition
 from feed_publisher.adapters.database.store.ending import end_all
-from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, let_go, load_issues
+from feed_publisher.adapters.database.store.issues import OVERTAKEN, changed_issue, load_issues
+from feed_publisher.adapters.database.store.letting_go import count_from_now, let_go
 from feed_publisher.adapters.database.store.revisions import LEFT_OUT, put_edits
 from feed_publisher.adapters.database.store.sponsors import all_of, leave_sponsors_out
 from feed_publisher.adapters.database.store.topic_names import STANDS_FOR, WAS
@@ -70,10 +71,12 @@ class SqlDecisionStore:
             return load_issues(connection, issue.c.id == number)[0]
 
     def approve(self, number: int, who: str, now: datetime, seen: int | None = None) -> Issue:
+        with self._database.read() as connection:
+            _unchanged(changed_issue(connection, number, 1, ()), seen)
+        count_from_now(self._database, number, now)
         with self._database.write() as connection:
-            found = _locked(connection, number, (IssueState.DRAFT, IssueState.PAUSED))
-            _unchanged(found, seen)
-            let_go(connection, number, found.state, now)
+            _unchanged(_locked(connection, number, (IssueState.DRAFT, IssueState.PAUSED)), seen)
+            let_go(connection, number)
             _note(connection, number, What.APPROVED, who, now)
             return load_issues(connection, issue.c.id == number)[0]
 
@@ -88,10 +91,11 @@ class SqlDecisionStore:
             return load_issues(connection, issue.c.id == number)[0]
 
     def send_undecided(self, number: int, who: str, now: datetime) -> bool:
+        count_from_now(self._database, number, now)
         with self._database.write() as connection:
             if not _is_undecided(connection, number):
                 return False
-            let_go(connection, number, IssueState.DRAFT, now)
+            let_go(connection, number)
             _note(connection, number, What.SENT, who, now)
             return True
 

@@ -399,17 +399,6 @@ def put_questions(connection: Connection, number: int, addresses: Sequence[str],
         connection.execute(desk_letter.insert(), rows)
 
 
-def let_go(connection: Connection, number: int, held_as: IssueState, now: datetime) -> Issue:
-    """A draft or a paused issue goes on; mail whose hour passed while it waited is due, and counted, from now."""
-    mine = and_(issue.c.id == number, issue.c.state == held_as)
-    changed = connection.execute(update(issue).where(mine).values(state=IssueState.READY, held=False)).rowcount
-    found = changed_issue(connection, number, changed, (held_as,))
-    waiting = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.DEFERRED))
-    late = and_(delivery.c.issue_id == number, waiting, delivery.c.not_before < now)
-    connection.execute(update(delivery).where(late).values(not_before=now, due_at=now))
-    return found
-
-
 def changed_issue(connection: Connection, number: int, changed: int, allowed: Sequence[IssueState]) -> Issue:
     found = load_issues(connection, issue.c.id == number)
     if not found:
