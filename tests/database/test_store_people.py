@@ -270,3 +270,16 @@ def test_the_same_address_twice_at_once_joins_once(
         thread.join()
     assert errors == []
     assert sum(added) == 8
+
+
+def test_letters_of_a_digest_that_is_gone_do_not_stand_before_others(world: World) -> None:
+    """More of them than are looked at together."""
+    world.digest("weekly")
+    world.digest("gone")
+    for number in range(11):
+        person = NewSubscription(address=f"o{number}@x.example", address_key=f"o{number}", digest="gone", active=False)
+        world.people.ask(person, "weekly", NOW)
+    later = NOW + timedelta(hours=1)
+    new = NewSubscription(address="new@x.example", address_key="new", digest="weekly", active=False)
+    world.people.ask(new, "weekly", later)
+    assert [letter.address for letter in world.letters.claim(["weekly"], 1, later)] == ["new@x.example"]

@@ -48,7 +48,11 @@ class SqlLetterStore:
     def claim(self, digests: Collection[str], limit: int, now: datetime) -> list[Letter]:
         """Letters that are due, for this process alone; never to an address on the never-mail list."""
         suppressed = exists().where(suppression.c.address_key == subscriber.c.address_key).correlate(subscriber)
-        due = select(subscription.c.id).where(subscription.c.letter_due_at <= now)
+        # Letters of a digest that has left the settings stay due, and would stand before all others for ever.
+        sendable = select(digest.c.id).where(digest.c.slug.in_(digests))
+        # Plus nothing: SQLite would look at all readers of the digest instead of the letters that are due.
+        mail = and_(subscription.c.letter != _FORGET, (subscription.c.digest_id + 0).in_(sendable))
+        due = select(subscription.c.id).where(subscription.c.letter_due_at <= now, mail)
         with self._database.read() as connection:
             numbers = connection.execute(due.order_by(subscription.c.letter_due_at).limit(10 * limit)).scalars().all()
         if not numbers:
