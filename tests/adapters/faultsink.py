@@ -134,7 +134,7 @@ class FaultSink:
         while not (data.endswith(b"\r\n.\r\n") or data == b".\r\n"):
             piece = await connection.some()
             first = not data
-            data, connection.unread = _to_the_dot(data + piece)
+            data, connection.unread = to_the_dot(data + piece)
             self.body_bytes[connection.number] += len(piece) - len(connection.unread)
             if first:
                 self.log.append((connection.number, "body"))
@@ -149,7 +149,7 @@ class FaultSink:
         return going
 
 
-def _to_the_dot(data: bytes) -> tuple[bytes, bytes]:
+def to_the_dot(data: bytes) -> tuple[bytes, bytes]:
     """A message, and what came after it: the next commands."""
     if data.startswith(b".\r\n"):
         return data[:3], data[3:]

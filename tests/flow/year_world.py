@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-from adapters.faultsink import Connection, FaultSink, cut, say
+from adapters.faultsink import Connection, FaultSink, cut, say, to_the_dot
 from flow.flow_site import sql
 from flow.year_model import CADENCES, DAY, EVER, INSTANT, Article, Model, Reader, day_of, due, hour_on
 
@@ -125,6 +125,8 @@ class Relay(FaultSink):
         fault = self._to.get(connection.number, ("", ""))[1]
         if stage in ("RCPT", "dot") and fault.startswith(f"{stage} "):
             return await say(f"{fault.removeprefix(stage).strip()} no\r\n".encode())(connection)
+        if stage == "DATA" and fault.startswith("RCPT "):  # it came with the RCPT that was refused (PIPELINING)
+            return await say(b"554 5.5.1 no valid recipients\r\n")(connection)
         if (stage, fault) == ("DATA", "DATA cut"):
             return await cut(connection)
         if stage == "connect":
@@ -132,7 +134,9 @@ class Relay(FaultSink):
         return await super()._visit(connection, stage)
 
     async def _body(self, connection: Connection) -> bool | None:
-        raw = await connection.reader.readuntil(b"\r\n.\r\n")
+        raw = b""
+        while not raw.endswith(b"\r\n.\r\n"):
+            raw, connection.unread = to_the_dot(raw + await connection.some())
         to, fault = self._to[connection.number]
         said = {"kept": "", "lost": "", "": "250"}.get(fault, fault)
         self.receipts.append(Receipt(self.now, to, raw[:-3], fault in ("", "kept"), said))

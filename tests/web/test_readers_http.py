@@ -64,8 +64,8 @@ STAYING = {
         "--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\nx",
         400,
     ),
-    "too large": (FORM, ONE_CLICK + "&x=" + "y" * 20_000, 413),
-    "too many fields": (FORM, ONE_CLICK + "&a=b" * 400, 400),
+    "too large": (FORM, ONE_CLICK + "&x=" + "y" * 250_000, 413),
+    "too many fields": (FORM, ONE_CLICK + "&a=b" * 2_100, 413),
 }
 
 
