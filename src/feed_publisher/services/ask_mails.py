@@ -87,7 +87,7 @@ class AskMails:
         return taken
 
     async def _mail(self, mailer: Mailer, claimed: Sequence[Due], now: datetime) -> None:
-        waiting, trouble = self._composed(claimed, now)
+        waiting, trouble = await asyncio.to_thread(self._composed, claimed, now)
 
         async def take() -> Outgoing | None:
             return waiting.popleft() if waiting else None

@@ -63,7 +63,7 @@ class Letters:
         await asyncio.to_thread(self._store.forget, now)
         claimed = await asyncio.to_thread(self._store.claim, tuple(self._digests), BATCH, now)
         letters = {letter.subscription: letter for letter in claimed}
-        waiting, trouble = self._composed(claimed, now)
+        waiting, trouble = await asyncio.to_thread(self._composed, claimed, now)
         accepted = 0
 
         async def take() -> Outgoing | None:

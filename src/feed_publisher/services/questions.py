@@ -56,7 +56,7 @@ class Questions:
         Raises TemplateError after the others: a question whose template is broken stays due.
         """
         questions = await asyncio.to_thread(self._store.claim_questions, BATCH, now)
-        waiting, trouble = self._all_composed(questions, now)
+        waiting, trouble = await asyncio.to_thread(self._all_composed, questions, now)
         accepted = 0
 
         async def take() -> Outgoing | None:
